@@ -34,11 +34,11 @@ up: ## Keep the local cloud running until Ctrl-C, and print its endpoints
 
 .PHONY: test
 test: env lint types ## Lint, types and all tests
-	@$(RUN) -m pytest -n 2 --dist loadgroup -m "not engine and not docker" $(ARGS)
+	@$(RUN) -m pytest -n 2 --dist loadfile -m "not engine and not docker" $(ARGS)
 
 .PHONY: quick
 quick: env ## The tests that build and deploy nothing
-	@$(RUN) -m pytest -n 2 --dist loadgroup -m "not slow and not engine and not docker" $(ARGS)
+	@$(RUN) -m pytest -n 2 --dist loadfile -m "not slow and not engine and not docker" $(ARGS)
 
 .PHONY: engine
 engine: env ## Drive the real pulumi CLI (skipped, loudly, where there is none)
@@ -52,7 +52,7 @@ docker-tests: env ## Build layers inside Docker (skipped, loudly, where there is
 lint: env ## ruff (lint and format), shellcheck where it is installed
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run; else echo "shellcheck is not installed: .ci/run was not checked"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run .github/scripts/*.sh; else echo "shellcheck is not installed: the shell scripts were not checked"; fi
 
 .PHONY: format
 format: env ## Let ruff mend what it can
@@ -66,6 +66,23 @@ types: env ## basedpyright, strict
 .PHONY: layers
 layers: env ## Build and verify every layer for every runtime and architecture
 	@$(RUN) -m layer_builds build --all
+
+.PHONY: chaos
+chaos: ## 1,000 messages under a seeded fault plan; then count what was lost
+	@$(MAKE) --no-print-directory sync GROUP=sandbox
+	@$(RUN) -m sandbox chaos $(ARGS)
+
+.PHONY: audit
+audit: env ## Known vulnerabilities of everything that the locks pin
+	@$(RUN) -m layer_builds audit $(ARGS)
+
+.PHONY: sbom
+sbom: env ## A bill of materials (CycloneDX) for each layer
+	@$(RUN) -m layer_builds sbom --all $(ARGS)
+
+.PHONY: licences
+licences: env ## Licences of what each layer holds, copyleft flagged
+	@$(RUN) -m layer_builds licences --all $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what builds and sandboxes left in this folder

@@ -72,7 +72,9 @@ def main() -> str:
         if candidate and has_version(candidate, version):
             return candidate
     print(f"installing uv {version} into {HOME}", file=sys.stderr)
-    return str(next(path for path in sorted(install(version).rglob(executable)) if path.parent.name in {"bin", "Scripts"}))
+    return str(
+        next(path for path in sorted(install(version).rglob(executable)) if path.parent.name in {"bin", "Scripts"})
+    )
 
 
 if __name__ == "__main__":

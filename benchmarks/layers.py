@@ -1,0 +1,218 @@
+"""The layer builder's numbers, measured: `python -m benchmarks.layers [build|size|import|preview ...] [--json]`.
+
+build    seconds of a native build with uv's cache warm, everything else from nothing
+size     openai and pinecone as a layer, against `pip install -t` of the same versions, unzipped
+import   the first import of both in a new process, from a read-only tree: layer against `pip install -t --no-compile`
+preview  seconds that a new process needs for the digest and the budget of every layer and target
+
+Both sides of a ratio are measured in one run, in turn; figures are medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layer_builds import LAYERS_DIR, Target, build_layer, find_interpreter, host_architecture, interpreters, load_layer
+from layer_builds.archive import read_entries
+from layer_builds.locks import Lock, load_lock, lock_inputs, modules_text
+from layer_builds.processes import Log, Processes, find_uv
+from layer_builds.record import record_modules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from layer_builds.spec import LayerSpec
+
+LAYER = "openai-pinecone"
+TARGET = Target("python3.13", host_architecture())
+REPOSITORY = LAYERS_DIR.parent.parent
+CLIENTS = ("openai", "pinecone")
+IMPORT = "import openai, pinecone; openai.OpenAI; openai.resources.embeddings; pinecone.Pinecone; pinecone.Index"
+SMOKE = f"""
+def smoke():
+    {IMPORT}
+    openai.OpenAI(api_key="x").embeddings
+    pinecone.Pinecone(api_key="x").Index(host="https://host.invalid")
+    return {{}}
+"""
+PREVIEW = """
+from layer_builds import ALL_TARGETS, check_function_budget, layer_digest, layer_names, load_layer
+for name in layer_names():
+    layer = load_layer(name)
+    for target in ALL_TARGETS:
+        layer_digest(layer, target)
+        check_function_budget("benchmark", 100_000, [layer], target)
+"""
+
+
+def measure_build(runs: int, folder: Path) -> dict[str, Any]:
+    """Seconds of a build; the first one, which fills the caches, does not count."""
+    layer = load_layer(LAYER)
+    seconds = [round(build_layer(layer, TARGET, force=True).seconds, 2) for _ in range(runs + 1)][1:]
+    return {
+        "layer": LAYER,
+        "target": str(TARGET),
+        "cores": os.cpu_count(),
+        "seconds": _spread(seconds),
+        "goal": "< 8 s",
+    }
+
+
+def measure_size(runs: int, folder: Path) -> dict[str, Any]:
+    """Unzipped megabytes of the two clients with all that they need, both ways."""
+    layer, versions = _clients_layer(folder)
+    built = build_layer(layer, TARGET)
+    plain = _pip_install(folder / "pip", versions, compiled=True)
+    bare = _pip_install(folder / "pip-no-compile", versions, compiled=False)
+    pip_bytes, bare_bytes = _bytes(plain), _bytes(bare)
+    return {
+        "what": f"{', '.join(CLIENTS)} and all they need, the versions of the lock, {TARGET}, unzipped",
+        "layer_bytes": built.unzipped_bytes,
+        "layer_zip_bytes": built.zip_bytes,
+        "pip_install_t_bytes": pip_bytes,
+        "pip_install_t_no_compile_bytes": bare_bytes,
+        "share": round(built.unzipped_bytes / pip_bytes, 3),
+        "goal": "share <= 0.70, with bytecode for what is imported",
+    }
+
+
+def measure_import(runs: int, folder: Path) -> dict[str, Any]:
+    """Seconds from starting Python to both clients imported; `-B` and a read-only folder, as /opt is."""
+    layer, versions = _clients_layer(folder)
+    tree = folder / "opt"
+    read_entries(build_layer(layer, TARGET).path, tree)
+    trees = {"layer": tree / "python", "pip": _pip_install(folder / "pip-no-compile", versions, compiled=False)}
+    for path in trees.values():
+        subprocess.run(["chmod", "-R", "a-w", str(path)], check=True)
+    python = find_interpreter(TARGET.facts.compiler)
+    seconds: dict[str, list[float]] = {name: [] for name in trees}
+    for number in range(runs + 1):
+        for name, path in trees.items():
+            code = f"import sys; sys.path.insert(0, {str(path)!r}); {IMPORT}"
+            took = _timed([str(python), "-I", "-S", "-B", "-c", code])
+            if number:
+                seconds[name].append(took)
+    for path in trees.values():
+        subprocess.run(["chmod", "-R", "u+w", str(path)], check=True)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    return {
+        "what": f"{IMPORT} ({TARGET})",
+        "layer_seconds": _spread(seconds["layer"]),
+        "pip_install_t_no_compile_seconds": _spread(seconds["pip"]),
+        "times_faster": round(medians["pip"] / medians["layer"], 2),
+        "goal": ">= 2",
+    }
+
+
+def measure_preview(runs: int, folder: Path) -> dict[str, Any]:
+    """Seconds of a process that does what a preview does with layers: no network, no Docker, no build."""
+    seconds = [_timed([sys.executable, "-c", PREVIEW], cwd=REPOSITORY) for _ in range(runs + 1)][1:]
+    return {"what": "digest and budget of all layers and targets", "seconds": _spread(seconds), "goal": "< 1 s"}
+
+
+MEASUREMENTS: dict[str, Callable[[int, Path], dict[str, Any]]] = {
+    "build": measure_build,
+    "size": measure_size,
+    "import": measure_import,
+    "preview": measure_preview,
+}
+
+
+def _clients_layer(folder: Path) -> tuple[LayerSpec, list[str]]:
+    """A layer of the two clients alone, at the versions of the project's lock."""
+    root = folder / "layers"
+    home = root / "clients"
+    pins = {pin.name: pin for pin in load_lock(load_layer(LAYER), TARGET).pins}
+    if not home.is_dir():
+        home.mkdir(parents=True)
+        (home / "layer.toml").write_text("")
+        (home / "smoke.py").write_text(SMOKE)
+        (home / "requirements.in").write_text("".join(f"{name}\n" for name in CLIENTS))
+    layer = load_layer("clients", root=root)
+    needed: set[str] = set()
+    todo = list(CLIENTS)
+    while todo:
+        name = todo.pop()
+        if name not in needed:
+            needed.add(name)
+            todo += [other.name for other in pins.values() if name in other.via]
+    chosen = tuple(pins[name] for name in sorted(needed))
+    lock = layer.lock_path(TARGET)
+    lock.parent.mkdir(exist_ok=True)
+    lock.write_text(Lock(lock_inputs(layer, TARGET), chosen).text(TARGET))
+    modules = layer.modules_path(TARGET.runtime)
+    if not modules.is_file():
+        modules.parent.mkdir(exist_ok=True)
+        recorded = record_modules(layer, TARGET.runtime, Processes(Log()), lambda _: None)
+        modules.write_text(modules_text(TARGET.runtime, list(recorded)))
+    return layer, [f"{pin.name}=={pin.version}" for pin in chosen]
+
+
+def _pip_install(home: Path, versions: list[str], *, compiled: bool) -> Path:
+    if home.is_dir():
+        return home
+    python = find_interpreter(TARGET.facts.compiler)
+    pip = home.parent / "pip-itself"
+    if not pip.is_dir():
+        argv = [find_uv(), "pip", "install", "--quiet", "--python", str(python), "--target", str(pip), "pip"]
+        subprocess.run(argv, check=True)
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", *([] if compiled else ["--no-compile"])]
+    subprocess.run(
+        [str(python), "-m", "pip", "install", *options, "--target", str(home), *versions],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(pip)},
+        stderr=subprocess.DEVNULL,
+    )
+    return home
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _timed(argv: list[str], cwd: Path | None = None) -> float:
+    started = time.perf_counter()
+    subprocess.run(argv, check=True, cwd=cwd)
+    return round(time.perf_counter() - started, 3)
+
+
+def _spread(values: list[float]) -> dict[str, Any]:
+    return {"median": round(statistics.median(values), 3), "min": min(values), "max": max(values), "runs": len(values)}
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="*", choices=[*MEASUREMENTS, []], help="all by default")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    # A cache of uv's of our own: the user's may be cold, and files in it may have been changed through hard links.
+    home = interpreters.BUILD_DIR / "benchmark"
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ["UV_CACHE_DIR"] = str(home / "uv-cache")
+    interpreters.BUILD_DIR = home
+    results: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(dir=home) as folder:
+        for name in options.what or MEASUREMENTS:
+            results[name] = MEASUREMENTS[name](options.runs, Path(folder))
+            if not options.json:
+                print(f"{name}: {json.dumps(results[name], indent=1)}", flush=True)
+        results["load_average"] = os.getloadavg()[0]
+    shutil.rmtree(home / "layers", ignore_errors=True)
+    if options.json:
+        print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()

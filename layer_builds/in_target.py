@@ -1,0 +1,144 @@
+"""Runs inside the target's interpreter, alone: compile modules, or make a layer's smoke call.
+
+Started as a file with `-I -S`, on any Python from 3.11 on, possibly under qemu: so the standard library only, and
+nothing of this package is imported. It reads one JSON job from stdin and writes one JSON answer to a file.
+"""
+
+# ruff: noqa: PLC0415 - what one task imports must not show among the modules that the other loads
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+
+def compile_modules(job: dict[str, Any]) -> dict[str, Any]:
+    """Make `unchecked-hash` bytecode: the same bytes in any folder, valid whatever the files' times are.
+
+    The paths inside it are those in Lambda (`/opt/python/…`). A module that is not Python for this version is left
+    to the interpreter's own error, if it is ever imported.
+    """
+    skipped: list[list[str]] = []
+    for source, compiled, shown in job["modules"]:
+        try:
+            data = bytecode(Path(source).read_bytes(), shown)
+        except (SyntaxError, ValueError, RecursionError) as error:
+            skipped.append([shown, str(error)[:300]])
+        else:
+            Path(compiled).write_bytes(data)
+    return {"skipped": skipped}
+
+
+def bytecode(source: bytes, path: str) -> bytes:
+    """A .pyc that depends on the source, the path and this interpreter's version, and on nothing else.
+
+    `marshal` writes an object anew or refers to an earlier one by how many references there happen to be, and by which
+    strings something has interned, in this process: py_compile gives typing_extensions other bytes when `typing` is
+    loaded. Its version 2 has no references, so what it gives depends on values alone, and what is read back from that
+    shares objects by value alone.
+    """
+    import _imp
+    import importlib.util
+    import marshal
+
+    code = compile(source, "<layer>", "exec", dont_inherit=True, optimize=0)
+    code = marshal.loads(marshal.dumps(code, 2))  # noqa: S302 - written the line above
+    # One string in all code objects of the module, as the compiler has it; what importlib does to a moved .pyc.
+    getattr(_imp, "_fix_co_filename")(code, path)  # noqa: B009 - no type knows it; importlib depends on it
+    header = importlib.util.MAGIC_NUMBER + (0b01).to_bytes(4, "little") + importlib.util.source_hash(source)
+    return header + marshal.dumps(code)
+
+
+def loopback_up() -> bool:
+    """Bring `lo` up in a network namespace of our own, where it starts down."""
+    import fcntl
+    import socket
+    import struct
+
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            request = struct.pack("16sh14x", b"lo", 0x1 | 0x40)  # IFF_UP | IFF_RUNNING
+            fcntl.ioctl(sock, 0x8914, request)  # SIOCSIFFLAGS
+    except OSError:
+        return False
+    return True
+
+
+def forbid_network() -> None:
+    """Refuse every address but the loopback's, with a message that says who refused."""
+    import ipaddress
+
+    def local(host: object) -> bool:
+        text = host.decode() if isinstance(host, bytes) else str(host)
+        if text in ("", "localhost", "None"):
+            return True
+        try:
+            return ipaddress.ip_address(text.partition("%")[0]).is_loopback
+        except ValueError:
+            return False
+
+    def audit(event: str, arguments: tuple[Any, ...]) -> None:
+        host = None
+        if event in {"socket.connect", "socket.sendto"}:
+            address = arguments[1]
+            host = address[0] if isinstance(address, tuple) else "localhost"
+        elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+            host = arguments[0]
+        if host is not None and not local(host):
+            raise PermissionError(f"the smoke call reached for {host!r}, and it runs with the network off")
+
+    sys.addaudithook(audit)
+
+
+def smoke(job: dict[str, Any]) -> dict[str, Any]:
+    """Run the layer's smoke file as Lambda would import it; say which of the layer's modules it loaded."""
+    if job["own_network"]:
+        loopback_up()
+    forbid_network()
+    # Lambda's order: layers, then the runtime's own packages; neither the builder's nor the user's are anywhere.
+    sys.path[:0] = job["path"]
+    sys.dont_write_bytecode = True
+    script = job["script"]
+    names: dict[str, Any] = {"__name__": "layer_smoke", "__file__": script}
+    exec(compile(Path(script).read_text(encoding="utf-8"), script, "exec"), names)  # noqa: S102 - the layer's own file
+    versions = names["smoke"]()
+    modules: set[tuple[str, str]] = set()
+    uncompiled: set[tuple[str, str]] = set()
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if not isinstance(file, str) or not file.endswith(".py"):
+            continue
+        path = os.path.realpath(file)
+        for name, root in job["roots"].items():
+            if path.startswith(root + os.sep):
+                relative = os.path.relpath(path, root).replace(os.sep, "/")
+                modules.add((name, relative))
+                cached = getattr(module, "__cached__", None)
+                if not (isinstance(cached, str) and Path(cached).exists()):
+                    uncompiled.add((name, relative))
+    return {
+        "modules": sorted(modules),
+        "uncompiled": sorted(uncompiled),
+        "versions": versions if isinstance(versions, dict) else {},
+        "python": sys.version.split()[0],
+    }
+
+
+def main() -> None:
+    """Do the job on stdin; whatever goes wrong in it is part of the answer."""
+    job = json.loads(sys.stdin.read())
+    try:
+        answer = {"compile": compile_modules, "smoke": smoke}[job["task"]](job)
+    except BaseException as error:  # noqa: BLE001 - a layer's code may raise anything, SystemExit too
+        answer = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+    Path(job["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+    sys.stdout.flush()
+    os._exit(0)  # a client's threads must not keep the process
+
+
+if __name__ == "__main__":
+    main()

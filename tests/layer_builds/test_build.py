@@ -1,0 +1,359 @@
+"""Whole builds of a small layer: real steps, real bytecode, a real smoke call; only uv's download is ours."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from layer_builds import LayerBuildError, build_layer, interpreters, verify
+from layer_builds.actions import Check, Compile, Install, PlaceAsset, Prune, Record, Smoke, Together, Zip
+from layer_builds.archive import write_archive
+from layer_builds.build import BuiltLayer, plan_actions
+from layer_builds.locks import Pin
+from layer_builds.spec import LayerSpec, load_layer
+from layer_builds.tree import prune
+from tests.layer_builds.wheelhouse import COMPILER, HERE, Installer, Wheel, alpha, beta, elf, make_layer, relock
+
+OTHER = {"arm64": "x86_64", "x86_64": "arm64"}[HERE.architecture]
+
+
+@pytest.fixture(autouse=True)
+def build_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(interpreters, "BUILD_DIR", tmp_path / "build")
+    return tmp_path / "build"
+
+
+def build(layer: LayerSpec, installer: Installer) -> BuiltLayer:
+    return build_layer(layer, HERE, compiler=COMPILER, run=installer)
+
+
+def failure(layer: LayerSpec, installer: Installer) -> str:
+    with pytest.raises(LayerBuildError) as caught:
+        build(layer, installer)
+    return str(caught.value)
+
+
+def small(tmp_path: Path, *more: Wheel, **options: object) -> tuple[LayerSpec, Installer]:
+    return make_layer(tmp_path / "layers", [alpha(), beta(), *more], **options)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_layer_is_what_lambda_unpacks_to_opt(tmp_path: Path) -> None:
+    built = build(*small(tmp_path))
+    with zipfile.ZipFile(built.path) as file:
+        assert file.testzip() is None
+        names = file.namelist()
+        assert names == sorted(names)
+        tag = f"cpython-{HERE.facts.python.replace('.', '')}"
+        assert f"python/beta/__pycache__/core.{tag}.pyc" in names
+        assert f"python/alpha/__pycache__/unused.{tag}.pyc" not in names, "only what the smoke call imports"
+        assert {info.date_time for info in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {info.external_attr >> 16 for info in file.infolist()} == {0o100644}
+        compiled = file.read(f"python/beta/__pycache__/core.{tag}.pyc")
+    assert compiled[4:8] == b"\x01\x00\x00\x00", "unchecked-hash: valid whatever the files' times are"
+    assert b"/opt/python/beta/core.py" in compiled
+    assert str(tmp_path).encode() not in compiled
+    assert built.entry.smoke == "run"
+    assert built.entry.distributions["alpha"].version == "1.0"
+
+
+def test_nothing_of_the_installing_machine_is_in_a_layer(tmp_path: Path) -> None:
+    built = build(*small(tmp_path))
+    with zipfile.ZipFile(built.path) as file:
+        content = b"".join(file.read(name) for name in file.namelist())
+        assert not [name for name in file.namelist() if name.endswith((".lock", "direct_url.json", "INSTALLER"))]
+        assert not [name for name in file.namelist() if name.startswith("python/bin")]
+        record = file.read("python/alpha-1.0.dist-info/RECORD").decode()
+    assert str(tmp_path).encode() not in content
+    assert "bin/tool" not in record
+    assert "direct_url" not in record
+    assert "alpha/__pycache__/__init__" in record
+
+
+def test_two_folders_two_modes_and_a_crlf_checkout_give_the_same_bytes(
+    tmp_path: Path, build_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = build(*small(tmp_path / "one"))
+    kept = first.path.read_bytes()
+    shutil.rmtree(build_dir)
+    layer, installer = small(tmp_path / "a much longer folder, with spaces")
+    for path in layer.directory.rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    monkeypatch.setenv("ODD_MODES", "1")
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    second = build(load_layer(layer.name, root=layer.root), installer)
+    assert second.digest == first.digest
+    assert second.path.read_bytes() == kept
+
+
+def test_the_same_digest_again_is_a_hit_and_a_damaged_one_is_built_again(tmp_path: Path) -> None:
+    layer, installer = small(tmp_path)
+    first = build(layer, installer)
+    again = build(layer, installer)
+    assert (first.hit, again.hit) == (False, True)
+    assert len(installer.installs) == 1
+    assert again.entry == first.entry
+    first.path.write_bytes(first.path.read_bytes()[:-1])
+    assert not build(layer, installer).hit
+    assert build(layer, installer).hit
+
+
+def test_a_file_changed_in_uvs_cache_does_not_get_into_a_layer(tmp_path: Path, build_dir: Path) -> None:
+    """Seen with certifi, whose list of authorities a machine's set-up extended in place, through a hard link."""
+    layer, installer = small(tmp_path)
+    clean = build(layer, installer)
+    kept = clean.path.read_bytes()
+    shutil.rmtree(build_dir)
+    installer.cached = {"alpha/__init__.py": b"VALUE = 1  # and more\n"}
+    built = build(layer, installer)
+    assert built.path.read_bytes() == kept
+    assert "uv's cache holds a changed alpha/__init__.py of package alpha 1.0" in built.notes[0]
+    assert "`uv cache clean alpha` mends it" in built.notes[0]
+
+
+def test_a_build_that_fails_leaves_no_archive_and_names_its_log(tmp_path: Path, build_dir: Path) -> None:
+    layer, installer = small(tmp_path, smoke="def smoke():\n    import missing_package\n")
+    text = failure(layer, installer)
+    assert "No module named 'missing_package'" in text
+    assert "It would fail in Lambda as well" in text
+    assert f"The full log: {build_dir}" in text
+    assert list((build_dir / "layers").iterdir()) == []
+
+
+def test_the_steps_of_a_build_can_be_read_before_they_run(tmp_path: Path) -> None:
+    layer, _ = small(tmp_path, toml=_asset(b"words", "wheel"))
+    steps = plan_actions(layer, HERE, COMPILER)
+    assert [type(step) for step in steps] == [Install, Prune, PlaceAsset, Compile, Record, Together]
+    last = steps[-1]
+    assert isinstance(last, Together)
+    assert [type(step) for step in last.actions] == [Smoke, Check, Zip]
+    install = steps[0]
+    assert isinstance(install, Install)
+    argv = install.argv(Path("/x/python"))
+    assert argv[1:3] == ["pip", "install"]
+    assert argv[argv.index("--python-platform") + 1] == HERE.uv_platform
+    assert argv[argv.index("--python-version") + 1] == HERE.facts.python
+    assert argv[argv.index("--only-binary") + 1] == ":all:"
+    assert argv[argv.index("--link-mode") + 1] == "copy", "uv's cache shares files by hard links otherwise"
+    assert "--no-compile-bytecode" in argv
+
+
+def test_bytecode_can_be_for_all_modules_or_none(tmp_path: Path) -> None:
+    every = build(*small(tmp_path / "all", toml='bytecode = "all"\n'))
+    none = build(*small(tmp_path / "none", toml='bytecode = "none"\n'))
+    with zipfile.ZipFile(every.path) as file:
+        assert [name for name in file.namelist() if "unused" in name and name.endswith(".pyc")]
+    with zipfile.ZipFile(none.path) as file:
+        assert not [name for name in file.namelist() if name.endswith(".pyc")]
+
+
+def test_a_smoke_call_that_imports_more_than_is_compiled_is_refused(tmp_path: Path) -> None:
+    text = failure(*small(tmp_path, modules=["alpha/__init__.py"]))
+    assert "imports 2 modules" in text
+    assert "python -m layer_builds lock small" in text
+
+
+def test_the_smoke_call_has_no_network(tmp_path: Path) -> None:
+    smoke = "def smoke():\n    import socket\n    socket.create_connection(('192.0.2.1', 80), timeout=5)\n"
+    assert "reached for '192.0.2.1', and it runs with the network off" in failure(*small(tmp_path, smoke=smoke))
+
+
+def test_the_smoke_call_sees_no_package_of_this_machine(tmp_path: Path) -> None:
+    assert "No module named 'pytest'" in failure(*small(tmp_path, smoke="def smoke():\n    import pytest\n"))
+
+
+def test_a_crash_in_native_code_is_told_as_one(tmp_path: Path) -> None:
+    smoke = "def smoke():\n    import os, signal\n    os.kill(os.getpid(), signal.SIGSEGV)\n"
+    assert "it crashed (SIGSEGV)" in failure(*small(tmp_path, smoke=smoke))
+
+
+def test_a_wheel_tagged_for_another_cpu_is_refused(tmp_path: Path) -> None:
+    machine = {"arm64": "aarch64", "x86_64": "x86_64"}[OTHER]
+    wheel = Wheel("gamma", tag=f"cp311-abi3-manylinux_2_17_{machine}", files={"gamma.py": b""})
+    text = failure(*small(tmp_path, wheel))
+    assert f"package gamma 1.0 is a wheel for cp311-abi3-manylinux_2_17_{machine}, which {HERE} cannot load" in text
+    assert "pin a version that has a wheel for it" in text
+
+
+def test_a_library_for_another_cpu_under_a_right_tag_is_refused(tmp_path: Path) -> None:
+    text = failure(*small(tmp_path, Wheel("gamma", files={"gamma/_native.so": elf(OTHER)})))
+    assert f"package gamma 1.0: _native.so is for {OTHER}, and the layer is for {HERE}" in text
+
+
+def test_a_library_that_needs_a_newer_glibc_is_refused(tmp_path: Path) -> None:
+    text = failure(*small(tmp_path, Wheel("gamma", files={"gamma/_native.so": elf(glibc="GLIBC_2.38")})))
+    has = ".".join(map(str, HERE.facts.glibc))
+    assert f"package gamma 1.0: _native.so needs glibc 2.38, and {HERE.runtime} has {has}" in text
+    assert "Pin an older version" in text
+
+
+def test_the_newest_glibc_is_recorded_and_unknown_libraries_are_noted(tmp_path: Path) -> None:
+    wheel = Wheel("gamma", files={"gamma/_native.so": elf(glibc="GLIBC_2.9"), "gamma/_gl.so": elf(needed="libGL.so.1")})
+    built = build(*small(tmp_path, wheel))
+    assert built.entry.glibc == "2.17"
+    assert built.notes == (
+        (
+            "package gamma 1.0: python/gamma/_gl.so is linked with libGL.so.1, which is neither in the layer nor known "
+            "to be in the runtime"
+        ),
+    )
+    with zipfile.ZipFile(built.path) as file:
+        assert file.getinfo("python/gamma/_gl.so").external_attr >> 16 == 0o100755
+
+
+@pytest.mark.parametrize("length", [5, 40, 63, 120, 200, 400])
+def test_a_truncated_library_is_refused(tmp_path: Path, length: int) -> None:
+    text = failure(*small(tmp_path, Wheel("gamma", files={"gamma/_native.so": elf()[:length]})))
+    assert "package gamma 1.0: _native.so is a damaged or truncated library" in text
+    assert "uv cache clean gamma" in text
+
+
+def test_two_packages_that_hold_one_file_are_refused(tmp_path: Path) -> None:
+    text = failure(*small(tmp_path, Wheel("gamma", files={"alpha/__init__.py": b"VALUE = 1\n"})))
+    assert "packages alpha 1.0 and gamma 1.0 both hold alpha/__init__.py" in text
+
+
+def test_a_wheel_that_lists_files_outside_the_layer_is_refused(tmp_path: Path) -> None:
+    wheel = Wheel("gamma", files={"gamma.py": b""}, record="gamma.py,,\n../../../etc/passwd,,\n")
+    assert "package gamma 1.0: its RECORD lists '../../../etc/passwd', outside the layer" in failure(
+        *small(tmp_path, wheel)
+    )
+
+
+def test_a_file_that_no_package_owns_is_refused(tmp_path: Path) -> None:
+    wheel = Wheel("gamma", files={"gamma.py": b"", "extra.py": b""}, record="gamma.py,,\ngamma-1.0.dist-info/WHEEL,,\n")
+    text = failure(*small(tmp_path, wheel))
+    assert "is in no package's RECORD" in text
+
+
+def test_a_layer_over_the_budget_names_its_largest_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("layer_builds.checks.MAX_UNZIPPED_BYTES", 500_000)
+    text = failure(*small(tmp_path, Wheel("gamma", files={"gamma.bin": bytes(600_000)})))
+    assert "more than the 500,000 that Lambda takes" in text
+    assert "0.6 MB  gamma 1.0" in text
+
+
+def test_a_file_that_the_index_changed_is_told_as_a_hash_mismatch(tmp_path: Path) -> None:
+    layer, installer = small(tmp_path)
+    installer.stderr = "error: Hash mismatch for `alpha==1.0`\nExpected: x\nComputed: y"
+    text = failure(layer, installer)
+    assert "the index serves another file of alpha==1.0 than was locked" in text
+    assert "python -m layer_builds lock small" in text
+
+
+def test_an_installed_version_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
+    layer, installer = small(tmp_path)
+    pins = [
+        Pin("alpha", "2.0", sha, path.name) if "alpha" in path.name else Pin("beta", "1.0", sha, path.name)
+        for sha, path in installer.wheels.items()
+    ]
+    relock(layer, pins)
+    assert "package alpha of layer small is 1.0, and the lock" in failure(layer, installer)
+
+
+def test_an_interpreter_that_is_not_here_comes_with_the_command_that_installs_it(tmp_path: Path) -> None:
+    layer, installer = small(tmp_path)
+    missing = f"{HERE.facts.python}.99"
+    with pytest.raises(LayerBuildError, match=f"uv python install {missing}"):
+        build_layer(layer, HERE, compiler=missing, run=installer)
+
+
+def test_an_asset_of_a_wheel_is_checked_and_placed(tmp_path: Path) -> None:
+    layer, installer = _with_asset(tmp_path, b"words")
+    built = build(layer, installer)
+    with zipfile.ZipFile(built.path) as file:
+        assert file.read("vocabulary/words.bin") == b"words"
+    assert built.entry.assets == {"vocabulary/words.bin": 5}
+
+
+def test_an_asset_that_is_another_file_is_refused(tmp_path: Path) -> None:
+    layer, installer = _with_asset(tmp_path, b"wordz")
+    assert "its origin serves another file than was declared" in failure(layer, installer)
+    layer, installer = _with_asset(tmp_path / "size", b"more words")
+    assert "has 10 bytes, and layer.toml says 5" in failure(layer, installer)
+
+
+def test_a_layer_that_comes_after_another_is_checked_on_top_of_it(tmp_path: Path) -> None:
+    root = tmp_path / "layers"
+    one, first = make_layer(
+        root, [alpha()], name="one", smoke="def smoke():\n    import alpha\n", modules=["alpha/__init__.py"]
+    )
+    smoke = "def smoke():\n    import alpha, beta.core\n"
+    two, second = make_layer(
+        root, [beta()], name="two", toml='after = ["one"]\n', smoke=smoke, modules=["beta/__init__.py", "beta/core.py"]
+    )
+    relock(
+        one, [Pin("alpha", "1.0", next(iter(first.wheels)), "alpha-1.0-py3-none-any.whl")]
+    )  # joined now: other inputs
+    second.wheels |= first.wheels
+    built = build(two, second)
+    assert set(built.entry.distributions) == {"beta"}
+
+
+def test_verify_takes_a_finished_archive_as_a_strangers(tmp_path: Path) -> None:
+    layer, installer = small(tmp_path)
+    built = build(layer, installer)
+    assert verify(layer, HERE, compiler=COMPILER, run=installer).artifact_sha256 == built.sha256
+    tree = tmp_path / "changed"
+    with zipfile.ZipFile(built.path) as file:
+        file.extractall(tree)
+    (tree / "python/alpha/__init__.py").write_text("VALUE = 1  # changed\n")
+    changed = tmp_path / "changed.zip"
+    write_archive(tree, changed)
+    with pytest.raises(LayerBuildError, match=r"alpha/__init__\.py is not what its RECORD says"):
+        verify(layer, HERE, changed, compiler=COMPILER, run=installer)
+
+
+def test_verify_says_how_to_build_what_is_not_there(tmp_path: Path) -> None:
+    layer, installer = small(tmp_path)
+    with pytest.raises(LayerBuildError, match="python -m layer_builds build small --runtime"):
+        verify(layer, HERE, compiler=COMPILER, run=installer)
+
+
+def test_tests_that_a_kept_module_imports_are_kept(tmp_path: Path) -> None:
+    files = {
+        "numeric/__init__.py": b"from numeric.testing import check\n",
+        "numeric/testing.py": b"from .core.tests import helpers\nfrom numeric.other import x\ncheck = helpers\n",
+        "numeric/core/__init__.py": b"",
+        "numeric/core/tests/__init__.py": b"",
+        "numeric/core/tests/helpers.py": b"import numeric.shared.test.data\n",
+        "numeric/shared/test/data.py": b"",
+        "numeric/linalg/tests/test_linalg.py": b"import numeric.core.tests\n",
+        "numeric/fast.c": b"",
+    }
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    assert prune(tmp_path) == ["numeric/fast.c", "numeric/linalg/tests/test_linalg.py"]
+
+
+def test_a_link_in_a_layer_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python/passwd").symlink_to("/etc/passwd")
+    with pytest.raises(LayerBuildError, match="python/passwd is a link or a special file"):
+        write_archive(tmp_path, tmp_path.with_suffix(".zip"))
+
+
+def _asset(content: bytes, wheel: str) -> str:
+    import hashlib  # noqa: PLC0415
+
+    return (
+        f'[[assets]]\npath = "vocabulary/words.bin"\nsha256 = "{hashlib.sha256(content).hexdigest()}"\n'
+        f'size = {len(content)}\nwheel = "delta==1.0"\nwheel_sha256 = "{hashlib.sha256(wheel.encode()).hexdigest()}"\n'
+        'member = "delta/words.bin"\n'
+    )
+
+
+def _with_asset(tmp_path: Path, content: bytes) -> tuple[LayerSpec, Installer]:
+    path = Wheel("delta", files={"delta/words.bin": content}).write(tmp_path / "asset-wheels")
+    layer, installer = small(tmp_path, toml=_asset(b"words", "wheel"))
+    sha = next(iter(Installer([path]).wheels))
+    text = (layer.directory / "layer.toml").read_text()
+    old = text.split('wheel_sha256 = "')[1].split('"')[0]
+    (layer.directory / "layer.toml").write_text(text.replace(old, sha))
+    installer.wheels[sha] = path
+    return load_layer(layer.name, root=layer.root), installer
