@@ -1,0 +1,1 @@
+"""The Pulumi components of Strata: layers, functions, triggers, and the systems that join them."""

@@ -1,0 +1,143 @@
+"""A layer in AWS: published by pulumi-command under its digest, then a layer version made from that object.
+
+Owns the hand-over from the layer builder to Pulumi. What is in a layer, how it is built and what its digest covers
+belong to `layer_builds`. A preview computes the digest only: no build, no Docker, no network.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_command as command
+from pulumi import ResourceOptions
+
+from components import limits
+from layer_builds import layer_digest
+
+if TYPE_CHECKING:
+    from pulumi import Input
+
+    from layer_builds import LayerSpec, Target
+
+Builder = Literal["native", "docker"]
+Compiler = Literal["pinned", "running"]
+
+PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@=-]*")
+"""What goes into the command line unquoted: the same text must mean the same to sh and to cmd.exe."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonLayerArgs:
+    """What to publish, from what, and where to."""
+
+    layer: LayerSpec
+    """From `layer_builds.load_layer`."""
+    target: Target
+    """Runtime and architecture."""
+    bucket: Input[str]
+    """Where the zip goes: the stack's own artifact bucket or a shared one."""
+    account_id: Input[str]
+    """The provider's account; publishing with other credentials is refused."""
+    region: Input[str]
+    """The provider's region."""
+    builder: Builder = "native"
+    compiler: Compiler = "pinned"
+    """`running` compiles bytecode with the Python that runs the program: for the local stack."""
+    keep_versions: bool = False
+    """Keep replaced layer versions; `ops prune` then deletes old ones."""
+    profile: str | None = None
+    """The AWS profile of the provider: a Command has the CLI's environment, not the provider's configuration."""
+
+    def __post_init__(self) -> None:
+        for key, value in (("layer", self.layer.name), ("profile", self.profile)):
+            if value is not None and not PLAIN_WORD.fullmatch(value):
+                raise ValueError(
+                    f"{key} is {value!r}: it goes into a command line, so that only letters, digits and "
+                    ". _ + @ = - are accepted. Rename it."
+                )
+        physical_layer_name(self.layer.name, self.target)
+
+    @property
+    def compiler_version(self) -> str | None:
+        """The CPython patch version that compiles, None for the pinned one of the runtime."""
+        return platform.python_version() if self.compiler == "running" else None
+
+
+class PythonLayer(pulumi.ComponentResource):
+    """A published layer version."""
+
+    arn: pulumi.Output[str]
+    """The layer version's ARN."""
+
+    def __init__(self, name: str, args: PythonLayerArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("strata:components:PythonLayer", name, None, opts)
+        self.spec = args.layer
+        self.target = args.target
+        self.digest = layer_digest(args.layer, args.target, compiler=args.compiler_version)
+        self.key = f"layers/{args.layer.name}/{self.digest}.zip"
+        self.bucket = pulumi.Output.from_input(args.bucket)
+        publish = command.local.Command(
+            f"{name}-publish",
+            create=publish_command(args),
+            # Not the account or region: moving a stack is a new stack. A new bucket has to be filled, new inputs built.
+            triggers=[self.digest, args.bucket],
+            opts=ResourceOptions(parent=self),
+        )
+        self.layer_name = physical_layer_name(args.layer.name, args.target)
+        version = aws.lambda_.LayerVersion(
+            f"{name}-version",
+            layer_name=self.layer_name,
+            description=self.digest,
+            s3_bucket=args.bucket,
+            s3_key=self.key,
+            compatible_runtimes=[args.target.runtime],
+            compatible_architectures=[args.target.architecture],
+            # By config: functions outside this stack may use the version that this one replaces.
+            skip_destroy=args.keep_versions,
+            opts=ResourceOptions(parent=self, depends_on=[publish]),
+        )
+        self.arn = version.arn
+        self.register_outputs({"arn": self.arn, "digest": self.digest, "key": self.key})
+
+    def exports(self) -> dict[str, Input[str]]:
+        """Return the stack's output about this layer."""
+        return {
+            "arn": self.arn,
+            "name": self.layer_name,
+            "digest": self.digest,
+            "bucket": self.bucket,
+            "key": self.key,
+        }
+
+
+def publish_command(args: PythonLayerArgs) -> pulumi.Output[str]:
+    """Return the command line that builds and uploads: plain words only, no path of this machine."""
+    fixed = [
+        *("uv run --frozen python -m layer_builds publish", args.layer.name),
+        *("--runtime", args.target.runtime, "--architecture", args.target.architecture, "--builder", args.builder),
+        *(["--compiler", args.compiler] if args.compiler != "pinned" else []),
+        *(["--profile", args.profile] if args.profile is not None else []),
+    ]
+    return pulumi.Output.concat(
+        " ".join(fixed), " --bucket ", args.bucket, " --account ", args.account_id, " --region ", args.region
+    )
+
+
+def physical_layer_name(layer: str, target: Target) -> str:
+    """Return `<project>-<stack>-<layer>-py313-arm64`, the name that others find the layer by.
+
+    Raises:
+        ValueError: It is longer than 64 characters.
+    """
+    name = f"{pulumi.get_project()}-{pulumi.get_stack()}-{layer}-{target.tag}"
+    if len(name) > limits.LAYER_NAME_LENGTH:
+        raise ValueError(
+            f"the layer's name {name} has {len(name)} characters, more than {limits.LAYER_NAME_LENGTH}: "
+            "shorten the stack's or the layer's name"
+        )
+    return name

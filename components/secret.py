@@ -1,0 +1,106 @@
+"""Secrets by reference: a function gets an ARN or a parameter's name and the right to read it, never a value.
+
+Owns the three ways to a reference: a new empty secret of this stack, a given ARN, a given parameter. Filling a secret
+belongs to `ops secret set`; reading one, to the function. No value passes through Pulumi.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi_aws as aws
+
+from components import policies
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pulumi import Input, ResourceOptions
+
+    from components.account import Account
+    from components.function_settings import SecretReference
+    from components.settings import SecretSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionSecret:
+    """A secret as one function sees it. Exactly one of the two references is set."""
+
+    variable: str
+    """The contract's name, `OPENAI_API_KEY`."""
+    secret_arn: Input[str] | None = None
+    parameter: str | None = None
+
+    @property
+    def reference(self) -> Input[str]:
+        """The ARN, or the parameter's name."""
+        if self.secret_arn is not None:
+            return self.secret_arn
+        if self.parameter is not None:
+            return self.parameter
+        raise ValueError(f"{self.variable} has neither an ARN nor a parameter")
+
+    @property
+    def environment(self) -> dict[str, Input[str]]:
+        """The one variable that tells the function where to look."""
+        suffix = "SECRET_ARN" if self.secret_arn is not None else "PARAMETER"
+        return {f"{self.variable}_{suffix}": self.reference}
+
+
+def function_secret(
+    name: str, variable: str, given: SecretReference | None, stack: SecretSettings, opts: ResourceOptions
+) -> FunctionSecret:
+    """Return the reference that config gives, or make an empty secret.
+
+    Args:
+        name: The system's logical name; a new secret is `<name>-<variable in kebab case>`.
+        variable: The contract's name of the secret.
+        given: What config says about it; None makes a new secret.
+        stack: The key and recovery window for new secrets.
+        opts: The owner's options for children.
+    """
+    if given is not None:
+        return FunctionSecret(variable=variable, secret_arn=given.secret_arn, parameter=given.parameter)
+    made = aws.secretsmanager.Secret(
+        f"{name}-{variable.lower().replace('_', '-')}",
+        description=f"{variable} of {name}. Empty until `python -m ops secret set` fills it.",
+        kms_key_id=stack.kms_key_arn,
+        recovery_window_in_days=stack.recovery_window_days,
+        opts=opts,
+    )
+    return FunctionSecret(variable=variable, secret_arn=made.arn)
+
+
+def secret_statements(
+    secrets: Sequence[FunctionSecret], kms_key_arn: str | None, account: Account
+) -> list[policies.Statement]:
+    """Return what a role needs to read exactly these secrets.
+
+    Args:
+        secrets: The function's secrets.
+        kms_key_arn: A customer key that encrypts them; None when AWS's own keys do, which need no grant.
+        account: For parameters' ARNs and for the services that may ask for decryption.
+    """
+    arns = [secret.secret_arn for secret in secrets if secret.secret_arn is not None]
+    parameters = [account.parameter_arn(secret.parameter) for secret in secrets if secret.parameter is not None]
+    statements: list[policies.Statement] = []
+    if arns:
+        statements.append(policies.read_secrets(arns))
+        if kms_key_arn is not None:
+            statements.append(policies.decrypt(kms_key_arn, "Secrets", account.endpoint("secretsmanager")))
+    if parameters:
+        statements.append(policies.read_parameters(parameters))
+        if kms_key_arn is not None:
+            statements.append(policies.decrypt(kms_key_arn, "Parameters", account.endpoint("ssm")))
+    return statements
+
+
+def merged_environment(secrets: Sequence[FunctionSecret]) -> dict[str, Input[str]]:
+    """Return the variables that point at all of a function's secrets."""
+    return {key: value for secret in secrets for key, value in secret.environment.items()}
+
+
+def references(secrets: Sequence[FunctionSecret]) -> dict[str, Input[str]]:
+    """Return contract name → ARN or parameter name, for the stack's outputs."""
+    return {secret.variable: secret.reference for secret in secrets}

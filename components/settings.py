@@ -1,0 +1,168 @@
+"""The stack's config: which sections there are, and reading them all.
+
+The only reader of stack config; defaults live in the sections' models only. No secret value ever gets in here: a
+function's secrets are references. docs/config.md is generated from the models (`python -m components.config_docs`).
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from components import limits, values
+from components.systems.embedding_settings import EmbeddingSettings
+from components.validation import S, Section, SettingsError, read_section, shown, unknown_key
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from components.function_settings import FunctionSettings
+
+PROJECT: Final = "strata"
+
+
+class LayerSettings(Section):
+    """How layers are built and kept."""
+
+    builder: Literal["native", "docker"] = Field(
+        default="native", description="`native` installs the target's wheels with uv; `docker` also builds from source."
+    )
+    compiler: Literal["pinned", "running"] = Field(
+        default="pinned",
+        description="Which Python writes the layers' bytecode: the pinned patch release of the runtime, or the one "
+        "that runs Pulumi (the local stack).",
+    )
+    keep_versions: bool = Field(
+        default=False,
+        description="Keep replaced layer versions, also after `pulumi destroy`, for functions outside this stack; "
+        "`ops prune` deletes old ones.",
+    )
+    bucket: Annotated[str, AfterValidator(values.bucket_name)] | None = Field(
+        default=None, description="An existing bucket that stacks and CI share as a build cache; unset makes one."
+    )
+
+
+class ObservabilitySettings(Section):
+    """Logs and alarms of every function."""
+
+    log_retention_days: Annotated[int, AfterValidator(values.log_retention)] = Field(
+        default=30, description="Days that logs are kept."
+    )
+    alarm_topic_arn: Annotated[str, AfterValidator(values.topic_arn)] | None = Field(
+        default=None, description="An SNS topic that is told when an alarm starts and ends; unset tells nobody."
+    )
+
+
+class SecretSettings(Section):
+    """The secrets that the stack makes, and the key of all that it reads."""
+
+    kms_key_arn: Annotated[str, AfterValidator(values.key_arn)] | None = Field(
+        default=None,
+        description="The customer key of the functions' secrets: new ones are encrypted with it, and the roles may "
+        "decrypt with it through Secrets Manager and Parameter Store only. Unset is AWS's own key.",
+    )
+    recovery_window_days: Annotated[int, AfterValidator(values.recovery_window)] = Field(
+        default=30, description="Days in which a deleted secret can be restored; 0 deletes at once."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A stack's whole config, checked."""
+
+    layers: LayerSettings
+    observability: ObservabilitySettings
+    secrets: SecretSettings
+    systems: Mapping[str, FunctionSettings]
+    """By section; those that the stack does not configure are not in it, and not deployed."""
+    profile: str | None
+    """`aws:profile`, which publishing must use as well."""
+
+    @property
+    def embedding(self) -> EmbeddingSettings | None:
+        """The embedding system's section; None: the stack does not have it."""
+        section = self.systems.get("embedding")
+        return section if isinstance(section, EmbeddingSettings) else None
+
+
+COMMON_SECTIONS: Final = {"layers": LayerSettings, "observability": ObservabilitySettings, "secrets": SecretSettings}
+SYSTEM_SECTIONS: Final[Mapping[str, type[FunctionSettings]]] = {
+    "embedding": EmbeddingSettings,
+}
+"""Their systems are in `systems/registry.py`. `make new-function` adds a line."""
+
+
+def load_settings(
+    config: Mapping[str, str], *, stack: str, encrypted: Collection[str] = (), python: str | None = None
+) -> Settings:
+    """Check a stack's whole config.
+
+    Args:
+        config: Pulumi's key → value; objects are JSON, as Pulumi hands them over.
+        stack: The stack's name.
+        encrypted: The keys that hold an encrypted value.
+        python: The running Python's version, for `compiler: running`; None asks.
+
+    Raises:
+        SettingsError: with all problems at once.
+    """
+    problems = _stack_name(stack)
+    known = [f"{PROJECT}:{name}" for name in (*COMMON_SECTIONS, *SYSTEM_SECTIONS)]
+    mine = sorted(key for key in config if key.startswith(f"{PROJECT}:"))
+    problems += [unknown_key(key, known) for key in mine if key not in known]
+    problems += [_refuse_encrypted(key) for key in mine if key in encrypted]
+    readable = {key: config[key] for key in mine if key not in encrypted}
+
+    def section(model: type[S], name: str) -> S | None:
+        key = f"{PROJECT}:{name}"
+        return None if key in encrypted else read_section(model, key, readable.get(key), problems)
+
+    layers = section(LayerSettings, "layers")
+    observability = section(ObservabilitySettings, "observability")
+    secrets = section(SecretSettings, "secrets")
+    systems = {name: section(model, name) for name, model in SYSTEM_SECTIONS.items() if f"{PROJECT}:{name}" in config}
+    if not systems:
+        sections = " or ".join(f"{PROJECT}:{name}" for name in SYSTEM_SECTIONS)
+        problems.append(f"no system is configured, so that the stack would be empty: add {sections}")
+    if layers is not None and layers.compiler == "running":
+        problems += _compiler_fits(systems, python or platform.python_version())
+    if problems or layers is None or observability is None or secrets is None:
+        raise SettingsError(problems)
+    return Settings(
+        layers=layers,
+        observability=observability,
+        secrets=secrets,
+        systems={name: one for name, one in systems.items() if one is not None},
+        profile=config.get("aws:profile"),
+    )
+
+
+def _stack_name(stack: str) -> list[str]:
+    if re.fullmatch(rf"[a-z0-9](?:[a-z0-9-]{{0,{limits.STACK_NAME_LENGTH - 2}}}[a-z0-9])?", stack):
+        return []
+    rule = f"1 to {limits.STACK_NAME_LENGTH} lower-case letters, digits and hyphens"
+    way_out = "`pulumi stack rename` changes it."
+    return [f"the stack's name is {shown(stack)}: every resource's name holds it, so that it must be {rule}. {way_out}"]
+
+
+def _compiler_fits(functions: Mapping[str, FunctionSettings | None], python: str) -> list[str]:
+    """Bytecode of one minor version is of no use to another."""
+    minor = ".".join(python.split(".")[:2])
+    return [
+        f"{PROJECT}:layers.compiler is running, and Python {python} cannot compile for {PROJECT}:{name}.runtime "
+        f"{function.runtime}: set that to python{minor}, or compiler to pinned."
+        for name, function in functions.items()
+        if function is not None and function.runtime != f"python{minor}"
+    ]
+
+
+def _refuse_encrypted(key: str) -> str:
+    return (
+        f"{key} holds an encrypted value, and what is in it would be in plain text in a function's environment or "
+        f"in a resource: remove it (`pulumi config rm --path {key}.<key>`) and store the value with "
+        "`python -m ops secret set`, or name an existing secret's ARN or parameter."
+    )

@@ -1,0 +1,161 @@
+"""Checks of single config values: each returns the value as it is used, or raises ValueError with the way out.
+
+Owns formats (ARNs, hosts, names), not bounds (`limits.py`) and not rules between keys (`settings.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import SplitResult, urlsplit
+
+from components import limits
+from layer_builds import RUNTIMES, LayerBuildError, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+SECRET_LOOKING: Final = re.compile(r"(^|_)(API_?KEY|SECRET|SECRET_KEY|PASSWORD|TOKEN|PRIVATE_KEY|CREDENTIALS)$")
+PARTITION: Final = r"arn:aws(-cn|-us-gov)?"
+
+
+def runtime_name(value: str) -> str:
+    """Accept a Lambda runtime that layers are locked and tested for."""
+    try:
+        return Target(value, "arm64").runtime
+    except LayerBuildError as error:
+        raise ValueError(f"{error}. Choose one of {', '.join(RUNTIMES)}") from None
+
+
+def secret_arn(value: str) -> str:
+    """Accept a whole Secrets Manager ARN: IAM needs the six characters that AWS appends."""
+    return _matches(
+        value,
+        rf"{PARTITION}:secretsmanager:[a-z0-9-]+:\d{{12}}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{{6}}",
+        "it must be a secret's whole ARN, with the six characters that AWS appends to its name, or the role could not "
+        "be granted it. `aws secretsmanager describe-secret` prints it",
+    )
+
+
+def parameter_name(value: str) -> str:
+    """Accept a Parameter Store name."""
+    return _matches(
+        value,
+        r"/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*",
+        "it must be a parameter's name, such as /team/openai-key: letters, digits and _ . - in parts separated by /",
+    )
+
+
+def key_arn(value: str) -> str:
+    """Accept a KMS key's ARN; an alias cannot be granted."""
+    return _matches(
+        value,
+        rf"{PARTITION}:kms:[a-z0-9-]+:\d{{12}}:key/[A-Za-z0-9-]+",
+        "it must be a key's ARN (arn:aws:kms:<region>:<account>:key/<id>): a policy cannot grant an alias",
+    )
+
+
+def topic_arn(value: str) -> str:
+    """Accept an SNS topic's ARN."""
+    return _matches(
+        value,
+        rf"{PARTITION}:sns:[a-z0-9-]+:\d{{12}}:[A-Za-z0-9_-]{{1,256}}",
+        "it must be an SNS topic's ARN (arn:aws:sns:<region>:<account>:<topic>), not encrypted with alias/aws/sns: "
+        "alarms cannot publish to such a topic",
+    )
+
+
+def bucket_name(value: str) -> str:
+    """Accept an S3 bucket's name."""
+    return _matches(
+        value,
+        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        "it must be a bucket's name: 3 to 63 lower-case letters, digits and . -",
+    )
+
+
+def api_url(value: str) -> str:
+    """Accept the base URL of an OpenAI-compatible API."""
+    url = _split(value, "the API's base URL, such as https://api.openai.com/v1")
+    if not url.scheme:
+        raise ValueError("it must be a whole URL, such as https://api.openai.com/v1")
+    _check_transport(url)
+    return value.rstrip("/")
+
+
+def index_host(value: str) -> str:
+    """Accept the host of a Pinecone index, with or without the scheme."""
+    what = "the host that the Pinecone console shows for the index, such as docs-a1b2c3d.svc.aped-4627-b74a.pinecone.io"
+    url = _split(value if "://" in value else f"https://{value}", what)
+    if url.path.strip("/"):
+        raise ValueError(f"it must be {what}, without a path")
+    _check_transport(url)
+    return value.rstrip("/")
+
+
+def namespace(value: str) -> str:
+    """Accept a Pinecone namespace."""
+    return _matches(value, r"[ -~]{0,512}", "it must be at most 512 printable ASCII characters, as Pinecone's are")
+
+
+def log_retention(value: int) -> int:
+    """Accept a number of days that CloudWatch Logs knows."""
+    limits.check_retention(value)
+    return value
+
+
+def recovery_window(value: int) -> int:
+    """Accept a number of days that Secrets Manager knows."""
+    if value != 0 and not limits.SECRET_RECOVERY.low <= value <= limits.SECRET_RECOVERY.high:
+        raise ValueError(
+            f"Secrets Manager accepts 0 (deleted at once, for good) or {limits.SECRET_RECOVERY} "
+            f"({limits.SECRET_RECOVERY.link})"
+        )
+    return value
+
+
+def plain_variables(value: Mapping[str, str]) -> dict[str, str]:
+    """Accept extra environment variables that are neither Lambda's own nor look like a secret's value."""
+    for name in value:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+            raise ValueError(f"{name!r} is no name of a variable: letters, digits and _, starting with a letter")
+        if name in limits.RESERVED_VARIABLES:
+            raise ValueError(f"Lambda keeps {name} for itself. Remove it")
+        if SECRET_LOOKING.search(name.upper()):
+            raise ValueError(
+                f"{name} looks like a secret, and whoever may see the function may read its variables. Store the "
+                "value in Secrets Manager or Parameter Store and pass its ARN or name instead"
+            )
+    return dict(value)
+
+
+def _matches(value: str, pattern: str, rule: str) -> str:
+    if not re.fullmatch(pattern, value):
+        raise ValueError(rule)
+    return value
+
+
+def _split(value: str, what: str) -> SplitResult:
+    try:
+        url = urlsplit(value)
+        well_formed = bool(url.hostname) and url.port != 0 and value.isascii() and not re.search(r"[\s\\]", value)
+    except ValueError:
+        well_formed = False
+        url = urlsplit("")
+    if not well_formed or url.query or url.fragment:
+        raise ValueError(f"it must be {what}")
+    if url.username is not None or url.password is not None:
+        raise ValueError(
+            "it carries a user name or password, which would be in plain text in the function's environment"
+        )
+    return url
+
+
+def _check_transport(url: SplitResult) -> None:
+    """Keys and texts travel over this connection: TLS, except on this machine."""
+    if url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK):
+        return
+    raise ValueError(
+        "it must use https: keys and texts travel over it. Plain http is for this machine only (127.0.0.1)"
+    )

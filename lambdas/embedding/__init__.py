@@ -1,0 +1,1 @@
+"""Texts from a queue, through OpenAI's embeddings, into a Pinecone index."""

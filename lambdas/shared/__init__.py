@@ -1,0 +1,1 @@
+"""What more than one function uses: deadlines, secrets, the health answer. Powertools does the rest."""

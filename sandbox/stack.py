@@ -1,0 +1,74 @@
+"""A stack's config as Pulumi would read it: `Pulumi.yaml` and `Pulumi.<stack>.yaml`, with values laid over them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from sandbox.workspace import SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+AUTONAMING = "pulumi:autonaming"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What the program is run with."""
+
+    project: str
+    name: str
+    config: Mapping[str, Any]
+    """By full key (`strata:embedding`); objects are still objects."""
+    naming: str
+    default_tags: Mapping[str, str]
+
+    def texts(self) -> dict[str, str]:
+        """The config as the runtime takes it: text, objects as JSON."""
+        return {key: value if isinstance(value, str) else json.dumps(value) for key, value in self.config.items()}
+
+    def with_values(self, values: Mapping[str, Any]) -> Stack:
+        """The same with values laid over the config, object by object."""
+        return Stack(self.project, self.name, merged(self.config, values), self.naming, self.default_tags)
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid over `base`; objects in both are merged."""
+    result = dict(base)
+    for key, value in over.items():
+        known = result.get(key)
+        result[key] = merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return result
+
+
+def load_stack(repository: Path, name: str) -> Stack:
+    """Read a stack's files.
+
+    Raises:
+        SandboxError: a file is missing, or the config holds an encrypted value, which needs the real engine.
+
+    """
+    project = _read(repository / "Pulumi.yaml")
+    config = {
+        key if ":" in key else f"{project['name']}:{key}": value
+        for key, value in (_read(repository / f"Pulumi.{name}.yaml").get("config") or {}).items()
+    }
+    if hidden := [key for key, value in config.items() if isinstance(value, dict) and set(value) == {"secure"}]:
+        raise SandboxError(f"Pulumi.{name}.yaml has encrypted values ({', '.join(hidden)}): only the engine reads them")
+    naming = (project.get("config") or {}).get(AUTONAMING) or {}
+    naming = config.pop(AUTONAMING, naming)
+    pattern = (naming.get("value") or naming).get("pattern", "${name}-${hex(7)}")
+    tags = (config.get("aws:defaultTags") or {}).get("tags") or {}
+    return Stack(str(project["name"]), name, config, str(pattern), tags)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        raise SandboxError(f"{path} is missing: the sandbox deploys a stack's own config") from None

@@ -1,0 +1,41 @@
+"""docs/config.md is what the models say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components import config_docs
+from components.settings import COMMON_SECTIONS, SYSTEM_SECTIONS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_the_page_in_the_repository_is_up_to_date() -> None:
+    assert config_docs.main(["--check"]) == 0, "run `python -m components.config_docs`"
+
+
+def test_every_key_is_on_the_page_with_its_meaning() -> None:
+    page = config_docs.page()
+    for model in (*COMMON_SECTIONS.values(), *SYSTEM_SECTIONS.values()):
+        for key, field in model.model_fields.items():
+            assert field.description, key
+            assert f"| `{key}` | " in page
+            assert field.description in page
+
+
+def test_the_page_shows_the_timeouts_that_follow_from_the_defaults() -> None:
+    assert "| visibility timeout | 720 |" in config_docs.page()
+    assert "| slowest embeddings call | 83.5 |" in config_docs.page()
+
+
+def test_a_page_that_drifted_is_noticed_and_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(config_docs, "PAGE", tmp_path / "config.md")
+    assert config_docs.main(["--check"]) == 1
+    assert "python -m components.config_docs" in capsys.readouterr().err
+    assert config_docs.main([]) == 0
+    assert config_docs.main(["--check"]) == 0

@@ -1,0 +1,340 @@
+"""Stack config: each rule with its message, all problems at once, no secret repeated, no traceback for anything."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.function_settings import FunctionSettings
+from components.settings import SYSTEM_SECTIONS, Settings, load_settings
+from components.systems.embedding_settings import OPENAI_DIMENSIONS, EmbeddingSettings, openai_seconds
+from components.validation import SettingsError
+from lambdas.embedding import settings as function_settings
+from tests.harness import ACCOUNT, REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HOST = "docs-a1b2c3d.svc.aped-4627-b74a.pinecone.io"
+SECRET_ARN = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:team/openai-AbCdEf"
+CANARY = "sk-canary-0123456789"
+
+
+def load(embedding: Mapping[str, Any] | None = None, *, stack: str = "dev", **sections: Any) -> Settings:
+    config = {f"strata:{name}": json.dumps(value) for name, value in sections.items()}
+    config["strata:embedding"] = json.dumps({"pinecone_index_host": HOST, **(embedding or {})})
+    return load_settings(config, stack=stack)
+
+
+def problems(embedding: Mapping[str, Any] | None = None, **others: Any) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as refused:
+        load(embedding, **others)
+    return refused.value.problems
+
+
+def embedding(**values: Any) -> EmbeddingSettings:
+    settings = load(values).embedding
+    assert settings is not None
+    return settings
+
+
+def test_the_defaults_are_a_stack_that_passes() -> None:
+    settings = embedding()
+    assert (settings.runtime, settings.architecture) == ("python3.13", "arm64")
+    assert str(settings.target) == "python3.13-arm64"
+    assert (settings.timeout_seconds, settings.openai_timeout_seconds, settings.openai_max_retries) == (120, 20.0, 3)
+    assert settings.openai_embedding_model == "text-embedding-ada-002"
+    assert settings.reserved_concurrency is None
+    assert settings.live_version is None
+    assert load().layers.compiler == "pinned"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"memory_mb": 64}, "strata:embedding.memory_mb is 64: it must be from 128 to 10240 (https://docs.aws"),
+        ({"timeout_seconds": 901}, "strata:embedding.timeout_seconds is 901: it must be from 1 to 900"),
+        ({"memory_mb": "plenty"}, "strata:embedding.memory_mb is plenty: it should be a valid integer"),
+        ({"batch_size": 10_001}, "strata:embedding.batch_size is 10001: it must be from 1 to 10000"),
+        ({"maximum_concurrency": 1}, "strata:embedding.maximum_concurrency is 1: it must be from 2 to 1000"),
+        ({"max_receive_count": 4}, "strata:embedding.max_receive_count is 4: it must be from 5 to 1000"),
+        ({"architecture": "arm"}, "strata:embedding.architecture is arm: it should be 'arm64' or 'x86_64'"),
+        ({"runtime": "python3.14"}, "python3.14 is refused until it is locked and tested"),
+        ({"runtime": "python3.10"}, "strata:embedding.runtime is python3.10: runtime 'python3.10' is not one of"),
+        ({"live_version": 0}, "strata:embedding.live_version is 0"),
+        ({"memroy_mb": 512}, "strata:embedding.memroy_mb is not a key that Strata reads"),
+        ({"pinecone_index_host": "http://index.example.com"}, "it must use https: keys and texts travel over it"),
+        ({"pinecone_index_host": "index.example.com/path"}, "without a path"),
+        ({"pinecone_index_host": ""}, "it must be the host that the Pinecone console shows"),
+        ({"openai_base_url": "api.openai.com"}, "strata:embedding.openai_base_url is api.openai.com: it must be"),
+        ({"openai_base_url": "ftp://api.example.com"}, "it must use https"),
+        ({"openai_timeout_seconds": 0}, "strata:embedding.openai_timeout_seconds is 0: it must be from 0.1 to 600"),
+        ({"dimensions": 1_024}, "text-embedding-ada-002 always gives 1536"),
+        ({"environment": {"AWS_REGION": "x"}}, "Lambda keeps AWS_REGION for itself"),
+        ({"environment": {"LOG-LEVEL": "x"}}, "'LOG-LEVEL' is no name of a variable"),
+        ({"environment": {"LEVEL": 1}}, "strata:embedding.environment.LEVEL is (not shown)"),
+        ({"pinecone_namespace": "täg"}, "it must be at most 512 printable ASCII characters"),
+        ({"openai_api_key": {}}, "it must hold either secret_arn or parameter"),
+        (
+            {"openai_api_key": {"secret_arn": SECRET_ARN, "parameter": "/x"}},
+            "strata:embedding.openai_api_key is (not shown): it must hold either secret_arn or parameter",
+        ),
+        (
+            {"openai_api_key": {"secret_arn": SECRET_ARN.removesuffix("-AbCdEf")}},
+            "with the six characters that AWS appends",
+        ),
+        ({"openai_api_key": {"parameter": "two words"}}, "it must be a parameter's name, such as /team/openai-key"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_rule(values: dict[str, Any], message: str) -> None:
+    (problem,) = problems(values)
+    assert message in problem
+    assert problem.startswith("strata:embedding.")
+
+
+def test_a_bad_value_says_the_way_out() -> None:
+    assert problems({"memory_mb": 64})[0].endswith("Leave the key out for the default, 1024.")
+
+
+def test_a_misspelt_key_is_recognised() -> None:
+    assert "did you mean strata:embedding.memory_mb?" in problems({"memroy_mb": 512})[0]
+
+
+def test_a_strange_key_gets_the_list_of_keys() -> None:
+    (problem,) = problems({"colour": "red"})
+    assert "would have no effect: there are architecture, batch_size, batching_window_seconds," in problem
+
+
+def test_a_missing_key_comes_with_its_command() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings({"strata:embedding": "{}"}, stack="dev")
+    (problem,) = refused.value.problems
+    assert problem == (
+        "strata:embedding.pinecone_index_host is missing: The index's host, from the Pinecone console. Set it with "
+        "`pulumi config set --path strata:embedding.pinecone_index_host <value>`."
+    )
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    found = problems(
+        {"memory_mb": 1, "runtime": "python3.14", "batch_size": 50, "colour": "red"},
+        stack="Dev",
+        layers={"builder": "magic"},
+        observability={"log_retention_days": 31},
+        secrets=[],
+        typo={},
+    )
+    heads = [problem.split(" is ")[0].split(" must ")[0] for problem in found]
+    assert sorted(heads) == sorted(
+        [
+            "the stack's name",
+            "strata:typo",
+            "strata:layers.builder",
+            "strata:observability.log_retention_days",
+            "strata:secrets",
+            "strata:embedding.runtime",
+            "strata:embedding.memory_mb",
+            "strata:embedding.colour",
+            "strata:embedding.batching_window_seconds",
+        ]
+    )
+    with pytest.raises(SettingsError, match="2 problems in the stack's config; nothing was deployed"):
+        load({"memory_mb": 1, "runtime": "python3.14"})
+
+
+def test_the_timeout_covers_all_tries_their_waits_and_the_rest() -> None:
+    assert openai_seconds(20.0, 3) == 83.5
+    assert openai_seconds(1.0, 6) == 7 + 0.5 + 1 + 2 + 4 + 8 + 8
+    assert embedding(timeout_seconds=99).timeout_seconds == 99
+    (problem,) = problems({"timeout_seconds": 98})
+    assert problem.startswith(
+        "strata:embedding.timeout_seconds is 98: OpenAI may take 20 s, for each of 4 tries, 83.5 s"
+    )
+    assert "raise timeout_seconds to 99, or lower openai_timeout_seconds or openai_max_retries" in problem
+
+
+def test_a_call_that_no_function_outlives_can_only_be_shortened() -> None:
+    (problem,) = problems({"timeout_seconds": 900, "openai_timeout_seconds": 300})
+    assert "raise timeout_seconds" not in problem
+    assert "lower openai_timeout_seconds or openai_max_retries" in problem
+
+
+def test_the_queue_starts_no_more_than_is_reserved() -> None:
+    assert embedding(reserved_concurrency=5, maximum_concurrency=5).maximum_concurrency == 5
+    (problem,) = problems({"reserved_concurrency": 4, "maximum_concurrency": 5})
+    assert "above reserved_concurrency, 4: the difference would be throttled" in problem
+
+
+def test_a_large_batch_needs_a_window() -> None:
+    assert embedding(batch_size=11, batching_window_seconds=1).batch_size == 11
+    assert embedding(batch_size=10).batching_window_seconds == 0
+    (problem,) = problems({"batch_size": 11})
+    assert problem.startswith("strata:embedding.batching_window_seconds is 0 with batch_size 11")
+
+
+def test_the_models_are_those_that_the_function_knows() -> None:
+    for model in (*function_settings.MODELS, *function_settings.ALIASES):
+        assert embedding(openai_embedding_model=model).openai_embedding_model == model
+    (problem,) = problems({"openai_embedding_model": "text-embeding-3-small"})
+    assert "is text-embeding-3-small: it should be 'text-embedding-ada-002', 'text-embedding-ada-002-v2'" in problem
+    shortened = {name: model.dimensions for name, model in function_settings.MODELS.items() if model.shortens}
+    assert shortened == OPENAI_DIMENSIONS
+
+
+def test_the_addresses_are_used_as_they_are_checked() -> None:
+    assert (
+        embedding(openai_base_url="https://models.example.com/v1/").openai_base_url == "https://models.example.com/v1"
+    )
+
+
+def test_dimensions_are_for_models_that_shorten() -> None:
+    assert embedding(openai_embedding_model="text-embedding-3-small", dimensions=1_536).dimensions == 1_536
+    (problem,) = problems({"openai_embedding_model": "text-embedding-3-small", "dimensions": 1_537})
+    assert "text-embedding-3-small gives 1536 at most" in problem
+
+
+def test_plain_http_is_for_this_machine() -> None:
+    settings = embedding(openai_base_url="http://127.0.0.1:8080/v1", pinecone_index_host="http://localhost:1")
+    assert settings.openai_base_url == "http://127.0.0.1:8080/v1"
+
+
+def test_a_rule_is_tried_although_another_key_is_bad() -> None:
+    assert len(problems({"memory_mb": 1, "timeout_seconds": 10})) == 2
+
+
+def test_a_rule_is_not_tried_on_a_bad_key() -> None:
+    assert len(problems({"timeout_seconds": 0})) == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"openai_api_key": CANARY},
+        {"openai_api_key": {"secret_arn": CANARY}},
+        {"openai_api_key": {"value": CANARY}},
+        {"environment": {"OPENAI_API_KEY": CANARY}},
+        {"environment": {"DATABASE_PASSWORD": CANARY}},
+        {"environment": CANARY},
+        {"environment": {"OPENAI_TIMEOUT": CANARY}},
+        {CANARY[:3]: CANARY},
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_refused_and_not_repeated(values: dict[str, Any]) -> None:
+    assert CANARY not in "\n".join(problems(values))
+
+
+def test_a_url_with_a_password_is_refused() -> None:
+    (problem,) = problems({"openai_base_url": f"https://user:{CANARY}@api.example.com/v1"})
+    assert "carries a user name or password" in problem
+    assert CANARY not in problem
+
+
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "api_key", "GITHUB_TOKEN", "DB_PASSWORD", "CLIENT_SECRET"])
+def test_a_variable_that_looks_like_a_secret_is_refused(name: str) -> None:
+    (problem,) = problems({"environment": {name: "x"}})
+    assert f"{name} looks like a secret" in problem
+
+
+def test_the_stack_s_own_variables_cannot_be_overridden() -> None:
+    (problem,) = problems({"environment": {"OPENAI_BASE_URL": "https://elsewhere.example.com"}})
+    assert "sets OPENAI_BASE_URL, which the stack sets itself" in problem
+
+
+def test_an_encrypted_value_is_refused_without_being_read() -> None:
+    config = {"strata:embedding": json.dumps({"pinecone_index_host": HOST, "environment": {"X": CANARY}})}
+    with pytest.raises(SettingsError) as refused:
+        load_settings(config, stack="dev", encrypted={"strata:embedding"})
+    (problem,) = refused.value.problems
+    assert problem.startswith("strata:embedding holds an encrypted value")
+    assert CANARY not in problem
+
+
+def test_other_people_s_namespaces_are_left_alone() -> None:
+    config = {"strata:embedding": json.dumps({"pinecone_index_host": HOST}), "aws:region": "x", "other:key": CANARY}
+    settings = load_settings({**config, "aws:profile": "team"}, stack="dev", encrypted={"other:key"})
+    assert settings.profile == "team"
+
+
+def test_an_empty_stack_is_refused() -> None:
+    with pytest.raises(SettingsError, match="no system is configured"):
+        load_settings({}, stack="dev")
+
+
+@pytest.mark.parametrize("stack", ["Prod", "a" * 17, "two_words", "-x", "x-", "org/dev"])
+def test_a_stack_name_that_names_cannot_hold_is_refused(stack: str) -> None:
+    (problem,) = problems(stack=stack)
+    assert "1 to 16 lower-case letters, digits and hyphens" in problem
+
+
+@pytest.mark.parametrize("stack", ["d", "pr-1234", "a" * 16])
+def test_ordinary_stack_names_pass(stack: str) -> None:
+    assert load(stack=stack)
+
+
+def test_the_running_python_compiles_only_its_own_minor_version() -> None:
+    config = {
+        "strata:layers": '{"compiler": "running"}',
+        "strata:embedding": json.dumps({"pinecone_index_host": HOST, "runtime": "python3.12"}),
+    }
+    assert load_settings(config, stack="dev", python="3.12.9").layers.compiler == "running"
+    with pytest.raises(
+        SettingsError, match=r"Python 3\.13\.1 cannot compile for strata:embedding\.runtime python3\.12"
+    ):
+        load_settings(config, stack="dev", python="3.13.1")
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("layers", {"bucket": "Not_A_Bucket"}, "strata:layers.bucket is Not_A_Bucket: it must be a bucket's name"),
+        ("secrets", {"kms_key_arn": "alias/mine"}, "a policy cannot grant an alias"),
+        (
+            "secrets",
+            {"recovery_window_days": 3},
+            "Secrets Manager accepts 0 (deleted at once, for good) or 7 to 30 days",
+        ),
+        ("observability", {"alarm_topic_arn": "alarms"}, "it must be an SNS topic's ARN"),
+        ("observability", {"log_retention_days": 31}, "CloudWatch Logs accepts one of 1, 3, 5"),
+    ],
+)
+def test_the_common_sections_have_rules_too(section: str, values: dict[str, Any], message: str) -> None:
+    (problem,) = problems(**{section: values})
+    assert message in problem
+
+
+def test_pulumi_s_texts_for_numbers_pass() -> None:
+    assert embedding(memory_mb="512", openai_timeout_seconds="2.5").openai_timeout_seconds == 2.5
+
+
+def test_every_system_has_the_common_keys() -> None:
+    assert all(issubclass(model, FunctionSettings) for model in SYSTEM_SECTIONS.values())
+
+
+def outcome(values: Mapping[str, Any]) -> Settings | tuple[str, ...]:
+    try:
+        return load(values)
+    except SettingsError as refused:
+        return refused.problems
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(EmbeddingSettings.model_fields)) | st.text(), anything, max_size=6))
+def test_any_object_is_settings_or_a_list_of_problems(values: dict[str, Any]) -> None:
+    found = outcome(values)
+    assert isinstance(found, Settings) or (found and not any("\n" in problem for problem in found))
+
+
+@given(st.dictionaries(st.sampled_from(["embedding", "layers", "secrets", "observability"]), st.text(), max_size=4))
+def test_any_text_is_settings_or_a_list_of_problems(sections: dict[str, str]) -> None:
+    with pytest.raises(SettingsError):
+        load_settings({f"strata:{name}": text for name, text in sections.items()}, stack="dev")

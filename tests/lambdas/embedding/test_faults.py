@@ -1,0 +1,296 @@
+"""What happens to a batch when OpenAI or Pinecone misbehaves, over the wire and with the real clients."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.faults import Fault
+from tests.lambdas.conftest import OPENAI_KEY, PINECONE_KEY, Function, HashedModel, reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EMBEDDINGS, UPSERT, STATS, FETCH = "/v1/embeddings", "/vectors/upsert", "/describe_index_stats", "/vectors/fetch"
+BROKEN_ANSWERS = [
+    "<html>Bad gateway</html>",
+    '{"data": [',
+    "{}",
+    "[]",
+    "null",
+    '{"object": "list", "model": "m", "data": [], "usage": {"prompt_tokens": 1, "total_tokens": 1}}',
+    '{"data": [{"object": "embedding", "index": 0, "embedding": "AAAA"}]}',
+    '{"data": [{"object": "embedding", "index": 0, "embedding": "not base64!"}]}',
+    '{"data": [{"object": "embedding", "index": 0, "embedding": "AAAAAA=="}]}',
+    '{"data": [{"object": "embedding", "index": 0, "embedding": [1.0, "x"]}]}',
+    '{"data": [{"object": "embedding", "index": 1, "embedding": [1.0]}]}',
+    '{"data": [{"object": "embedding", "embedding": [1.0]}]}',
+    '{"data": 7}',
+]
+
+
+def openai_refusal(**error: Any) -> Fault:
+    body = {"error": {"message": "no", "type": "invalid_request_error", "param": None, "code": None} | error}
+    return Fault(status=400, body=json.dumps(body))
+
+
+@pytest.fixture
+def quick(make_function: Callable[..., Function]) -> Function:
+    """The function with clients that give up soon."""
+    return make_function(OPENAI_TIMEOUT="0.5", OPENAI_MAX_RETRIES="1")
+
+
+def warm(function: Function) -> None:
+    """Get the first batch's imports, connections and dimension check out of the way of a time measurement."""
+    assert function.send("warm") == []
+    function.openai.log.clear()
+    function.index.log.clear()
+
+
+# --- OpenAI
+
+
+def test_a_short_retry_after_is_waited_for(function: Function) -> None:
+    warm(function)
+    function.openai.faults.script(Fault(status=429, headers={"retry-after": "1"}))
+    started = time.monotonic()
+    assert function.send("text") == []
+    assert time.monotonic() - started >= 1
+    assert function.embeddings() == [429, 200]
+
+
+def test_a_retry_after_beyond_the_deadline_fails_at_once(function: Function, caplog: pytest.LogCaptureFixture) -> None:
+    warm(function)
+    function.openai.faults.script(Fault(status=429, headers={"retry-after": "60"}))
+    started = time.monotonic()
+    assert function.send("one", "two", seconds=30) == [0, 1]
+    assert time.monotonic() - started < 5
+    assert function.embeddings() == [429]
+    assert reasons(caplog)[0][0] == "unavailable"
+    assert function.send("one", "two") == []
+
+
+@pytest.mark.parametrize("asked", ["500", "Wed, 21 Oct 2099 07:28:00 GMT"])
+def test_a_retry_after_of_any_form_is_understood(function: Function, asked: str) -> None:
+    warm(function)
+    function.openai.faults.always(Fault(status=429, headers={"retry-after": asked}))
+    started = time.monotonic()
+    assert function.send("text", seconds=30) == [0]
+    assert time.monotonic() - started < 8
+
+
+def test_500s_are_retried(function: Function) -> None:
+    function.openai.faults.script(Fault(status=500), Fault(status=503))
+    assert function.send("text") == []
+    assert function.embeddings() == [500, 503, 200]
+
+
+def test_500s_without_end_fail_the_batch_after_the_configured_retries(quick: Function) -> None:
+    quick.openai.faults.always(Fault(status=500))
+    assert quick.send("one", "two") == [0, 1]
+    assert quick.embeddings() == [500, 500]
+    assert quick.upserts() == []
+
+
+def test_timeouts_are_retried_and_then_fail_the_batch(quick: Function, caplog: pytest.LogCaptureFixture) -> None:
+    quick.openai.faults.always(Fault(delay_seconds=2))
+    started = time.monotonic()
+    assert quick.send("text") == [0]
+    assert time.monotonic() - started < 5
+    assert reasons(caplog) == [("unavailable", "OpenAI: APITimeoutError")]
+    quick.openai.faults.clear()
+    assert quick.send("text") == []
+
+
+@pytest.mark.parametrize("drop", ["before", "after", "body"])
+def test_a_dropped_connection_is_retried(function: Function, drop: Any) -> None:
+    function.openai.faults.script(Fault(drop=drop))
+    assert function.send("text") == []
+    assert len(function.stored()) == 1
+
+
+@pytest.mark.parametrize("body", BROKEN_ANSWERS, ids=range(len(BROKEN_ANSWERS)))
+def test_an_answer_that_is_none_fails_the_batch_and_not_the_function(
+    function: Function, caplog: pytest.LogCaptureFixture, body: str
+) -> None:
+    function.openai.faults.script(Fault(body=body))
+    assert function.send("text") == [0]
+    assert reasons(caplog)[0][0] == "unavailable"
+    assert function.stored() == {}
+
+
+def test_plain_numbers_instead_of_base64_are_taken(function: Function, hashed: HashedModel) -> None:
+    vector = [float(value) for value in hashed.embed(["text"])[0]]
+    answer = {"data": [{"object": "embedding", "index": 0, "embedding": vector}], "model": "m"}
+    function.openai.faults.script(Fault(body=json.dumps(answer)))
+    assert function.send({"id": "a", "text": "text"}) == []
+    assert function.stored()["a"].values.tolist() == pytest.approx(vector)
+
+
+def test_vectors_of_another_length_are_a_configuration_error(
+    function: Function, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = {"data": [{"object": "embedding", "index": 0, "embedding": [0.5] * 8}], "model": "m"}
+    function.openai.faults.script(Fault(body=json.dumps(answer)))
+    assert function.send("text") == [0]
+    assert reasons(caplog)[0][0] == "configuration"
+    assert "answered 8 dimensions instead of 384" in reasons(caplog)[0][1]
+
+
+def test_a_message_that_openai_refuses_leaves_its_neighbours_alone(function: Function) -> None:
+    refuse = openai_refusal(param="input", message="bad input")
+    # abcde is refused; ab passes; cde is refused; c passes; de is refused; d passes; e alone is the bad one.
+    function.openai.faults.script(refuse, None, refuse, None, refuse, None, refuse)
+    assert function.send("a", "b", "c", "d", "e") == [4]
+    assert function.embeddings() == [400, 200, 400, 200, 400, 200, 400]
+    assert len(function.stored()) == 4
+
+
+def test_a_batch_that_openai_refuses_whole_ends_after_each_message_was_tried(
+    function: Function, caplog: pytest.LogCaptureFixture
+) -> None:
+    function.openai.faults.always(openai_refusal(param="input"))
+    assert function.send("a", "b", "c") == [0, 1, 2]
+    assert {reason for reason, _ in reasons(caplog)} == {"rejected"}
+
+
+def test_a_refused_model_is_nobodys_message(function: Function, caplog: pytest.LogCaptureFixture) -> None:
+    function.openai.faults.always(openai_refusal(param="dimensions", message="dimensions are wrong"))
+    assert function.send("a", "b", "c", "d") == [0, 1, 2, 3]
+    assert function.embeddings() == [400]
+    assert {reason for reason, _ in reasons(caplog)} == {"configuration"}
+
+
+def test_an_unknown_address_is_a_configuration_error(
+    make_function: Callable[..., Function], caplog: pytest.LogCaptureFixture
+) -> None:
+    function = make_function()
+    function.openai.faults.script(Fault(status=404, body='{"error": {"message": "no such model"}}'))
+    assert function.send("a", "b") == [0, 1]
+    assert reasons(caplog)[0][0] == "configuration"
+
+
+def test_nobody_listening_fails_the_batch(
+    make_function: Callable[..., Function], caplog: pytest.LogCaptureFixture
+) -> None:
+    function = make_function(OPENAI_BASE_URL="http://127.0.0.1:9/v1", OPENAI_MAX_RETRIES="1")
+    assert function.send("text") == [0]
+    assert reasons(caplog) == [("unavailable", "OpenAI: APIConnectionError")]
+
+
+# --- the deadline
+
+
+def test_without_time_nothing_is_begun(function: Function, caplog: pytest.LogCaptureFixture) -> None:
+    assert function.send("one", "two", seconds=4) == [0, 1]
+    assert function.embeddings() == []
+    assert {reason for reason, _ in reasons(caplog)} == {"out of time"}
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(delay_seconds=20), Fault(status=500), Fault(drop="before"), Fault(status=429)], ids=str
+)
+def test_the_answer_comes_before_the_function_is_stopped(function: Function, fault: Fault) -> None:
+    warm(function)
+    function.openai.faults.always(fault)
+    started = time.monotonic()
+    assert function.send("one", "two", seconds=10) == [0, 1]
+    assert time.monotonic() - started < 6
+    function.openai.faults.clear()
+
+
+def test_a_slow_index_is_given_up_in_time(function: Function, caplog: pytest.LogCaptureFixture) -> None:
+    warm(function)
+    function.index.faults.always(Fault(delay_seconds=20), path=UPSERT)
+    started = time.monotonic()
+    assert function.send("text", seconds=9) == [0]
+    assert time.monotonic() - started < 6
+    assert reasons(caplog)[0][0] in {"unavailable", "out of time"}
+
+
+# --- Pinecone
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(status=503), Fault(status=429, headers={"retry-after": "0.3"}), Fault(drop="before")], ids=str
+)
+def test_the_index_is_tried_again(function: Function, fault: Fault) -> None:
+    function.index.faults.script(fault, path=UPSERT)
+    assert function.send("text") == []
+    assert len(function.stored()) == 1
+
+
+@pytest.mark.parametrize("fault", [Fault(drop="after"), Fault(drop="body"), Fault(body='{"upserted')], ids=str)
+def test_an_upsert_whose_answer_was_lost_is_made_again_and_changes_nothing(function: Function, fault: Fault) -> None:
+    function.index.faults.script(fault, path=UPSERT)
+    assert function.send({"id": "a", "text": "text"}) == []
+    assert function.stored().keys() == {"a"}
+    assert len(function.upserts()) == 2
+
+
+def test_a_retry_after_of_the_index_beyond_the_deadline_fails_at_once(function: Function) -> None:
+    warm(function)
+    function.index.faults.always(Fault(status=429, headers={"retry-after": "50"}), path=UPSERT)
+    started = time.monotonic()
+    assert function.send("text", seconds=30) == [0]
+    assert time.monotonic() - started < 3
+    assert function.upserts() == [429]
+
+
+def test_an_index_that_stays_down_is_tried_four_times(function: Function) -> None:
+    function.index.faults.always(Fault(status=500), path=UPSERT)
+    assert function.send("text") == [0]
+    assert function.upserts() == [500] * 4
+
+
+def test_an_index_that_is_down_before_anything_is_embedded_costs_no_embeddings(function: Function) -> None:
+    function.index.faults.always(Fault(status=500), path=STATS)
+    assert function.send("text") == [0]
+    assert function.embeddings() == []
+
+
+def test_a_vector_that_the_index_refuses_leaves_its_neighbours_alone(function: Function) -> None:
+    refuse = Fault(status=400, body='{"code": 3, "message": "bad vector", "details": []}')
+    function.index.faults.script(refuse, refuse, refuse, None, None, path=UPSERT)
+    assert function.send("a", "b", "c", "d", "e") == [0]
+    assert len(function.stored()) == 4
+
+
+def test_one_namespace_that_fails_leaves_the_others_alone(function: Function) -> None:
+    function.index.faults.script(*[Fault(status=500)] * 4, path=UPSERT)
+    assert function.send({"text": "a", "namespace": "x"}, {"text": "b", "namespace": "y"}) == [0]
+    assert function.stored("x") == {}
+    assert len(function.stored("y")) == 1
+
+
+def test_leftovers_that_cannot_be_looked_for_fail_the_message(function: Function) -> None:
+    function.index.faults.always(Fault(status=400), path=FETCH)
+    assert function.send({"id": "a", "text": "text"}, "no id, nothing to look for") == [0]
+    function.index.faults.clear()
+    assert function.send({"id": "a", "text": "text"}, "no id, nothing to look for") == []
+
+
+# --- keys that are refused (with the same value still in place; tests/…/test_secrets.py has the rotation)
+
+
+def test_a_refused_openai_key_fails_all_and_is_not_in_the_log(
+    function: Function, caplog: pytest.LogCaptureFixture
+) -> None:
+    function.openai.keys.rotate("sk-somebody-elses")
+    assert function.send("one", "two") == [0, 1]
+    assert {reason for reason, _ in reasons(caplog)} == {"key refused"}
+    assert function.embeddings() == [401]
+    assert OPENAI_KEY not in caplog.text
+    assert OPENAI_KEY[-4:] not in str(reasons(caplog))
+
+
+def test_a_refused_pinecone_key_fails_all(function: Function, caplog: pytest.LogCaptureFixture) -> None:
+    function.index.keys.rotate("pc-somebody-elses")
+    assert function.send("one", "two") == [0, 1]
+    assert {reason for reason, _ in reasons(caplog)} == {"key refused"}
+    assert PINECONE_KEY not in caplog.text
+    function.index.keys.rotate(PINECONE_KEY)
+    assert function.send("one", "two") == []

@@ -1,0 +1,118 @@
+"""What may be in a message's body, and what is said about the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from lambdas.embedding.errors import RejectedMessageError
+from lambdas.embedding.messages import MAX_METADATA_BYTES, Message, metadata_bytes, parse
+
+any_text = st.text(st.characters(codec=None, categories=["L", "N", "P", "S", "Z", "C"]))  # lone surrogates too
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | any_text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3),
+    max_leaves=8,
+)
+shaped = st.fixed_dictionaries(
+    {},
+    optional={"id": json_values, "text": json_values | any_text, "namespace": json_values, "metadata": json_values},
+)
+
+
+def outcome(body: str) -> Message | str:
+    """The message, or why it is none; anything else than a rejection is raised."""
+    try:
+        return parse(body)
+    except RejectedMessageError as error:
+        return str(error)
+
+
+def rejection(body: str | dict[str, Any]) -> str:
+    with pytest.raises(RejectedMessageError) as caught:
+        parse(body if isinstance(body, str) else json.dumps(body))
+    return str(caught.value)
+
+
+@given(any_text | json_values.map(json.dumps) | shaped.map(json.dumps))
+@example("[" * 100_000)
+@example('{"text": ' + "9" * 10_000 + "}")
+def test_any_body_is_a_message_or_a_rejection(body: str) -> None:
+    message = outcome(body)
+    if isinstance(message, str):
+        assert message.isprintable()
+        assert len(message) < 300
+        return
+    assert message.text.strip()
+    assert message.id.isascii()
+    assert 1 <= len(message.id) <= 512
+    for value in (message.text, message.namespace or "", json.dumps(message.metadata, ensure_ascii=False)):
+        value.encode()
+    assert metadata_bytes(message.metadata) <= MAX_METADATA_BYTES
+    json.dumps(message.metadata, allow_nan=False)
+
+
+@given(any_text)
+def test_the_same_body_is_always_the_same_message(body: str) -> None:
+    assert outcome(body) == outcome(body)
+
+
+def test_plain_text_is_taken_as_it_is() -> None:
+    for text in ("just words", "[not json, but text]", 'Tom\'s "quoted" text', "  spaces kept  ", "12 apples", "ünï"):
+        assert parse(text) == Message(hashlib.sha256(text.encode()).hexdigest(), text, named=False)
+
+
+def test_every_key_is_optional_but_text() -> None:
+    assert parse('{"text": "a"}').id == hashlib.sha256(b"a").hexdigest()
+    assert parse('{"text": "a", "id": null, "namespace": null, "metadata": null}').namespace is None
+    full = parse('{"id": "i", "text": "t", "namespace": "n", "metadata": {"k": ["a"], "b": true, "f": 1.5, "x": null}}')
+    assert full == Message("i", "t", named=True, namespace="n", metadata={"k": ["a"], "b": True, "f": 1.5})
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"text": "a"', "begins with { and is no valid JSON at character 12"),
+        ("[1]", "a list instead of an object"),
+        ("12", "a number instead of an object"),
+        ('"a"', "a string instead of an object"),
+        ("null", "null instead of an object"),
+        ({"text": 1}, "text is a number: it must be a string"),
+        ({"text": True}, "text is a boolean"),
+        ({}, "there is no text"),
+        (" \n", "empty, or whitespace only"),
+        ({"text": "a", "titel": "b"}, "unknown key 'titel': the keys are id, text, namespace, metadata"),
+        ('{"text": "a", "text": "b"}', "the same key twice"),
+        ('{"text": "\\udead"}', "text has half of a surrogate pair at character 0"),
+        ({"text": "a", "id": 1}, "id is a number"),
+        ({"text": "a", "id": "ü"}, "not ASCII"),
+        ({"text": "a", "id": "a\0"}, "not ASCII"),
+        ({"text": "a", "id": "a" * 513}, "id has 513 characters: Pinecone takes at most 512"),
+        ({"text": "a", "namespace": "ü"}, "printable ASCII"),
+        ({"text": "a", "metadata": {"a": {}}}, "metadata 'a' is an object"),
+        ({"text": "a", "metadata": {"a": [1]}}, "metadata 'a' is a list that holds more than strings"),
+        ({"text": "a", "metadata": {"": 1}}, "must not be empty"),
+        ({"text": "a", "metadata": {"strata_x": 1}}, "the function's own"),
+        ({"text": "a", "metadata": {"n": 2**53 + 1}}, "beyond 2^53"),
+        ('{"text": "a", "metadata": {"n": 1e999}}', "too large a number"),
+        ('{"text": "a", "metadata": {"n": NaN}}', "NaN, which is no JSON"),
+        ({"text": "a", "metadata": {"a": "x" * 40_960}}, "Pinecone takes 40960 per vector"),
+    ],
+)
+def test_a_rejection_says_what_is_wrong(body: Any, said: str) -> None:
+    assert said in rejection(body)
+
+
+def test_a_rejection_does_not_quote_the_text() -> None:
+    assert "secret words" not in rejection({"text": "secret words \ud800"})
+    assert "secret words" not in rejection('{"text": "secret words"')
+
+
+def test_metadata_is_measured_in_utf8() -> None:
+    parse(json.dumps({"text": "a", "metadata": {"k": "x" * (MAX_METADATA_BYTES - 8)}}))
+    rejection({"text": "a", "metadata": {"k": "ü" * (MAX_METADATA_BYTES // 2)}})

@@ -1,0 +1,75 @@
+"""The whole program, as Pulumi would run it, with each of the stack files in the repository."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from components.settings import SYSTEM_SECTIONS
+from tests.harness import Build
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.harness import Program
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STACKS = ("dev", "prod", "local")
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Runs `__main__.py` with a stack file and changes to it."""
+
+    build: Build
+    only: str | None = None
+    """The one system whose section is left in the config; None leaves what the stack file has."""
+
+    def __call__(
+        self, stack: str, changes: Mapping[str, Mapping[str, Any]] | None = None, *, name: str | None = None
+    ) -> Program:
+        """Run it.
+
+        Args:
+            stack: Which Pulumi.<stack>.yaml.
+            changes: Section → keys to set in it.
+            name: The stack's name when it is another.
+        """
+        config = stack_config(stack)
+        systems = [f"strata:{name}" for name in SYSTEM_SECTIONS if f"strata:{name}" in config]
+        for section in systems if self.only is not None else ():
+            if section != f"strata:{self.only}":
+                del config[section]
+        layers = [changes or {}]
+        if stack == "local":  # as the sandbox does: this machine's Python runs the functions
+            minor = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+            layers.insert(0, {section: {"runtime": minor} for section in systems if section in config})
+        for section, values in [item for layer in layers for item in layer.items()]:
+            config[section] = json.dumps({**json.loads(config.get(section, "{}")), **values})
+        program = str(ROOT / "__main__.py")
+        return self.build(lambda: runpy.run_path(program, run_name="__main__"), config=config, stack=name or stack)
+
+
+def stack_config(stack: str) -> dict[str, str]:
+    """The config of a stack file as Pulumi hands it over: objects as JSON."""
+    values = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+
+
+@pytest.fixture
+def run() -> Runner:
+    """The program with all its systems."""
+    return Runner(Build())
+
+
+@pytest.fixture
+def run_embedding() -> Runner:
+    """The program with the embedding system alone."""
+    return Runner(Build(), "embedding")

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.cloud import LocalCloud
+from sandbox.emulator import Emulator
+from sandbox.lambda_host import LambdaHost
+from sandbox.workspace import Workspace
+from tests.sandbox.hosted import Hosted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CANARY = "STRATA_TEST_CANARY"
+
+
+@pytest.fixture(scope="session")
+def hosted() -> Iterator[Hosted]:
+    """An emulator and a Lambda host, without the program."""
+    os.environ[CANARY] = "this machine's, not the function's"
+    with Workspace("tests-host") as workspace:
+        account = Emulator(workspace, async_retry_seconds=0.1).start()
+        host = LambdaHost(workspace)
+        host.start(account)
+        yield Hosted(account, host)
+    del os.environ[CANARY]
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[LocalCloud]:
+    """The whole local stack, deployed once for all tests of a worker."""
+    with LocalCloud("tests-cloud", index_on_disk=True) as running:
+        yield running

@@ -1,0 +1,197 @@
+"""`python -m sandbox` as a user runs it: the demonstration, interruptions, two at once, and elsewhere than on Linux."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import container, samples, up
+from sandbox.cloud import read_state, wait_until
+from sandbox.workspace import REPOSITORY, SANDBOX_DIR, SandboxError, sweep
+
+pytestmark = [pytest.mark.xdist_group("sandbox-commands"), pytest.mark.slow]
+
+DEMO = [sys.executable, "-m", "sandbox", "demo"]
+
+
+def launched(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "sandbox", *arguments],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def workspace_of(process: subprocess.Popen[str]) -> Path | None:
+    return next(SANDBOX_DIR.glob(f"*-{process.pid}"), None)
+
+
+def recorded(folder: Path) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line) for line in (folder / "processes").read_text().splitlines()]
+    except OSError:
+        return []
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def wait_for_processes(process: subprocess.Popen[str], *, at_least: int) -> tuple[Path, list[int]]:
+    """The workspace and its processes, once that many were started."""
+
+    def there() -> bool:
+        folder = workspace_of(process)
+        return folder is not None and len(recorded(folder)) >= at_least
+
+    wait_until(there, f"{at_least} processes", 60, 0.02)
+    folder = workspace_of(process)
+    assert folder is not None
+    return folder, [entry["pid"] for entry in recorded(folder)]
+
+
+def test_two_demonstrations_side_by_side_both_show_everything() -> None:
+    both = [launched("demo", "--short", "--json") for _ in range(2)]
+    for process in both:
+        out, errors = process.communicate(timeout=180)
+        assert process.returncode == 0, errors
+        report = json.loads(out)
+        assert report["ok"]
+        assert report["failure_queue"] == [samples.POISON]
+        assert report["poison_deliveries"] == 5
+        assert all(search["best"] == search["expected"] for search in report["searches"])
+        twice = [document for document in report["documents"] if document["deliveries"] == 2]
+        assert [document["vectors"] for document in twice] == [1]
+        assert workspace_of(process) is None
+
+
+@pytest.mark.parametrize(("processes", "number"), [(0, signal.SIGINT), (2, signal.SIGTERM), (3, signal.SIGINT)])
+def test_an_interruption_at_any_moment_is_clean(processes: int, number: signal.Signals) -> None:
+    process = launched("demo", "--short")
+    if processes:
+        folder, pids = wait_for_processes(process, at_least=processes)
+    else:
+        wait_until(lambda: workspace_of(process) is not None, "the workspace", 30, 0.005)
+        folder, pids = workspace_of(process) or Path(), []
+    process.send_signal(number)
+    time.sleep(0.05)
+    process.send_signal(number)  # an impatient second one disturbs nothing
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors.strip() == "interrupted; everything was stopped and removed"
+    assert not folder.exists()
+    wait_until(lambda: not any(alive(pid) for pid in pids), "the processes to end", 5)
+
+
+def test_after_a_kill_nothing_runs_on_and_the_next_run_removes_the_rest() -> None:
+    process = launched("demo", "--short")
+    folder, pids = wait_for_processes(process, at_least=3)
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not any(alive(pid) for pid in pids), "the processes to end", 10)
+    assert folder.exists()
+    sweep()
+    assert not folder.exists()
+
+
+@pytest.fixture(scope="module")
+def running() -> Any:
+    process = launched("up", "--json")
+    assert process.stdout is not None
+    state = json.loads(process.stdout.readline())
+    yield state
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    assert not (SANDBOX_DIR / "state.json").exists()
+
+
+def test_up_writes_a_state_file_that_only_the_user_can_read(running: dict[str, Any]) -> None:
+    file = SANDBOX_DIR / "state.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    state = read_state()
+    assert (state["endpoint"], state["outputs"]) == (running["endpoint"], running["outputs"])
+    assert "keys" not in running, "what is printed has no keys"
+
+
+def test_every_command_that_up_prints_works(running: dict[str, Any]) -> None:
+    commands = {title: text for title, text in running["commands"].items() if "aws sqs" not in text}
+    sent = [text for title, text in commands.items() if title not in {"Search", "Look at the log"}]
+    for text in sent:
+        subprocess.run(["/bin/sh", "-c", text], cwd=REPOSITORY, check=True, capture_output=True, timeout=60)
+
+    def found() -> bool:
+        done = subprocess.run(
+            ["/bin/sh", "-c", commands["Search"]], cwd=REPOSITORY, check=True, capture_output=True, text=True
+        )
+        return "kettle" in done.stdout
+
+    wait_until(found, "the text to be found", 60, 1)
+    shown = subprocess.run(
+        ["/bin/sh", "-c", commands["Look at the log"]], cwd=REPOSITORY, check=True, capture_output=True, text=True
+    )
+    assert "batch done" in shown.stdout
+
+
+def test_a_second_reader_is_told_when_nothing_runs(tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match="no local cloud is running here: start one with `make up`"):
+        read_state(tmp_path / "state.json")
+    (tmp_path / "state.json").write_text(json.dumps({"name": "gone-1"}))
+    with pytest.raises(SandboxError, match="ended without cleaning up"):
+        read_state(tmp_path / "state.json")
+
+
+def test_elsewhere_than_on_linux_it_runs_itself_in_a_container_or_says_that_it_needs_docker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert not container.needed()
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    assert container.needed()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SandboxError, match="needs Docker: start Docker Desktop") as error:
+        container.run(["demo"])
+    assert "\n" not in str(error.value)
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\necho "$@" >> "$(dirname "$0")/calls"\n[ "$1" = run ] && exit 7\nexit 0\n')
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    assert container.run(["demo", "--short"]) == 7, "its exit code is passed on"
+    call = (tmp_path / "calls").read_text().splitlines()[1]
+    assert "--rm" in call
+    assert f"{REPOSITORY}:/source:ro" in call
+    assert call.endswith("sandbox demo --short")
+
+
+def test_a_wrong_command_line_is_a_usage_error() -> None:
+    done = subprocess.run([*DEMO, "--nonsense"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "usage: python -m sandbox" in done.stderr
+
+
+def test_the_commands_name_the_queue_and_need_no_knowledge() -> None:
+    outputs = {"functions": {"embedding": {"queue_url": "http://localhost:1/1/q"}}}
+    state = {"endpoint": "http://127.0.0.1:1", "account": "123456789012", "region": "us-east-1", "outputs": outputs}
+    assert "--queue-url http://localhost:1/1/q" in up.commands(state)["AWS's own command line"]
+
+
+def test_the_long_sample_is_too_long_and_always_the_same() -> None:
+    text = samples.keepers_log()
+    assert text == samples.keepers_log()
+    assert len(text.split()) > 6_000
+    assert text.count("a whale lay stranded") == 1
+    assert {question.expected for question in samples.QUESTIONS} <= {entry["id"] for entry in samples.documents()}

@@ -1,0 +1,127 @@
+"""Nothing of a sandbox outlives it, and a crash's leftovers do not disturb the next one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox.cloud import wait_until
+from sandbox.workspace import Identity, Workspace, record, stop, sweep
+
+REPOSITORY = Path(__file__).parents[2]
+PATIENT = "import sys; sys.path.insert(0, {!r})\n"
+CHILD = (
+    PATIENT.format(str(REPOSITORY)) + "from sandbox.workspace import end_with_parent; end_with_parent()\n"
+    "import time; print('ready', flush=True); time.sleep(600)"
+)
+
+
+def sleeper() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+
+
+@pytest.fixture
+def crashed(tmp_path: Path) -> Path:
+    """The folder of a sandbox whose process is gone, without any clean-up."""
+    script = PATIENT.format(str(REPOSITORY)) + (
+        "import os; from pathlib import Path; from sandbox.workspace import Workspace\n"
+        f"w = Workspace('crash', Path({str(tmp_path)!r})); (w.folder('x') / 'file').write_text('x')\n"
+        "print(w.path, flush=True); os._exit(9)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    folder = Path(done.stdout.strip())
+    assert folder.is_dir()
+    return folder
+
+
+def test_what_a_crash_left_is_ended_and_removed_by_the_next_run(tmp_path: Path, crashed: Path) -> None:
+    left = sleeper()
+    record(crashed, left.pid, "left over")
+    with Workspace("next", tmp_path) as workspace:
+        assert not crashed.exists()
+        assert left.wait(5) == -signal.SIGKILL
+        assert workspace.path.is_dir()
+    assert not workspace.path.exists()
+
+
+def test_another_process_that_was_given_the_same_pid_is_left_alone(tmp_path: Path, crashed: Path) -> None:
+    other = sleeper()
+    identity = Identity.of(other.pid)
+    assert identity is not None
+    entry = {"pid": other.pid, "started": identity.started - 1, "boot": identity.boot, "what": "long gone"}
+    (crashed / "processes").write_text(json.dumps(entry) + "\nnot json\n")
+    assert sweep(tmp_path) == [crashed.name]
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
+def test_a_sandbox_that_still_runs_is_left_alone(tmp_path: Path) -> None:
+    with Workspace("one", tmp_path) as one, Workspace("one", tmp_path) as two:
+        child = one.start("child", [sys.executable, "-c", CHILD], os.environ)
+        assert one.path != two.path
+        assert sweep(tmp_path) == []
+        assert child.poll() is None
+        assert one.path.is_dir()
+
+
+def test_folders_that_are_no_sandboxes_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    assert sweep(tmp_path) == []
+    assert (tmp_path / "mine").is_dir()
+
+
+def test_read_only_files_and_folders_are_removed_too(tmp_path: Path) -> None:
+    with Workspace("one", tmp_path) as workspace:
+        deep = workspace.folder("layers") / "python"
+        deep.mkdir()
+        (deep / "module.py").write_text("")
+        (deep / "module.py").chmod(0o444)
+        deep.chmod(0o555)
+    assert not workspace.path.exists()
+
+
+def test_closing_ends_children_in_reverse_order_and_a_stubborn_one_by_force(tmp_path: Path) -> None:
+    stubborn = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"], stdin=subprocess.PIPE, start_new_session=True
+    )
+    started = time.monotonic()
+    stop(stubborn, grace_seconds=0.2)
+    assert stubborn.returncode == -signal.SIGKILL
+    assert time.monotonic() - started < 3
+    with Workspace("one", tmp_path) as workspace:
+        child = workspace.start("child", [sys.executable, "-c", CHILD], os.environ)
+        wait_until(lambda: "ready" in workspace.log_tail("child"), "the child", 10)
+    assert child.returncode == 0
+
+
+def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    script = PATIENT.format(str(REPOSITORY)) + (
+        "import os, sys, time; from pathlib import Path; from sandbox.workspace import Workspace\n"
+        f"w = Workspace('parent', Path({str(tmp_path)!r}))\n"
+        f"c = w.start('child', [sys.executable, '-c', {CHILD!r}], os.environ)\n"
+        "print(c.pid, flush=True); time.sleep(600)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    log = next(tmp_path.glob("parent-*")) / "logs" / "child.log"
+    wait_until(lambda: log.exists() and "ready" in log.read_text(), "the child", 10)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    wait_until(lambda: Identity.of(child) is None, "the child to end", 5)
+
+
+def test_a_process_that_has_ended_has_no_identity() -> None:
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    assert Identity.of(done.pid) is None
+    assert Identity.of(os.getpid()) == Identity.of(os.getpid())
