@@ -1,0 +1,177 @@
+"""Calling a function through its alias: `smoke` for all of them, `invoke` for one with any event."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from ops.errors import OpsError, UsageError
+from ops.report import Report, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ops.stack import Function, Stack
+
+TEST_EVENT = {"test": True}
+"""What every handler answers by importing all that its layers promise and returning the versions."""
+LARGEST_SYNC_EVENT = 6 * 1024 * 1024
+"""Bytes. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+ACCEPTED = 202
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one call gave back."""
+
+    function: str
+    status: int
+    version: str
+    """The version that the alias led to."""
+    seconds: float
+    """Round trip, seen from here."""
+    error: str | None
+    """Lambda's `FunctionError` with the exception's words, or why the call itself was refused."""
+    payload: Any
+    """The answer, parsed where it is JSON."""
+    logs: str
+    """The end of the run's log, at most 4 KB; empty unless asked for."""
+
+
+def call(client: Any, function: Function, event: object, *, asynchronous: bool = False, logs: bool = False) -> Answer:
+    """Invoke a function through its alias, once."""
+    body = json.dumps(event).encode()
+    if len(body) > LARGEST_SYNC_EVENT:
+        raise UsageError(f"the event has {len(body):,} bytes; Lambda takes {LARGEST_SYNC_EVENT:,}")
+    started = time.monotonic()
+    try:
+        response = client.invoke(
+            FunctionName=function.name,
+            Qualifier=function.alias,
+            InvocationType="Event" if asynchronous else "RequestResponse",
+            LogType="Tail" if logs and not asynchronous else "None",
+            Payload=body,
+        )
+    except ClientError as error:
+        return Answer(
+            function=function.key,
+            status=int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)),
+            version="",
+            seconds=time.monotonic() - started,
+            error=str(error),
+            payload=None,
+            logs="",
+        )
+    payload = parse(response["Payload"].read())
+    kind = response.get("FunctionError")
+    return Answer(
+        function=function.key,
+        status=int(response["StatusCode"]),
+        version=str(response.get("ExecutedVersion", "")),
+        seconds=time.monotonic() - started,
+        error=None if kind is None else describe(str(kind), payload),
+        payload=payload,
+        logs=base64.b64decode(response.get("LogResult", "")).decode(errors="replace"),
+    )
+
+
+def parse(body: bytes) -> Any:
+    """An answer's JSON, or its text."""
+    try:
+        return json.loads(body) if body else None
+    except ValueError:
+        return body.decode(errors="replace")
+
+
+def describe(kind: str, payload: Any) -> str:
+    """`Unhandled: ImportError: No module named 'tiktoken'`."""
+    if not isinstance(payload, dict):
+        return kind
+    words = [str(payload[key]) for key in ("errorType", "errorMessage") if payload.get(key)]
+    return ": ".join([kind, *words])
+
+
+def read_event(text: str) -> object:
+    """The event that `--event` means: JSON in place."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"the event is not JSON: {error}") from None
+
+
+def invoke(stack: Stack, key: str, event: object, *, asynchronous: bool, logs: bool) -> Report:
+    """One function, one event; a function error is a failure."""
+    answer = call(stack.client("lambda"), stack.function(key), event, asynchronous=asynchronous, logs=logs)
+    shown = "accepted; it runs on its own" if answer.status == ACCEPTED else json.dumps(answer.payload, indent=2)
+    notes = [shown, f"status {answer.status}, version {answer.version or '?'}, {answer.seconds * 1000:.0f} ms"]
+    if answer.logs:
+        notes.append(answer.logs)
+    if answer.error is not None:
+        notes.append(answer.error)
+    return Report(
+        ok=answer.error is None,
+        data={
+            "function": key,
+            "status": answer.status,
+            "version": answer.version,
+            "seconds": round(answer.seconds, 3),
+            "error": answer.error,
+            "payload": answer.payload,
+            **({"logs": answer.logs} if logs else {}),
+        },
+        notes=notes,
+    )
+
+
+def smoke(stack: Stack, keys: Sequence[str] = ()) -> Report:
+    """Every function, or the named ones, answers its test event through its alias."""
+    functions = [stack.function(key) for key in keys] or list(stack.functions.values())
+    client = stack.client("lambda")
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        answers = list(pool.map(lambda function: call(client, function, TEST_EVENT), functions))
+    if not answers:
+        raise OpsError(f"stack {stack.name} has no function to try")
+    verdicts = [verdict(answer) for answer in answers]
+    rows = [
+        ["ok" if problem is None else "fail", answer.function, answer.version, f"{answer.seconds * 1000:.0f} ms", found]
+        for answer, (problem, found) in zip(answers, verdicts, strict=True)
+    ]
+    return Report(
+        ok=all(problem is None for problem, _ in verdicts),
+        data={
+            "functions": {
+                answer.function: {
+                    "ok": problem is None,
+                    "version": answer.version,
+                    "seconds": round(answer.seconds, 3),
+                    "error": problem,
+                    "answer": answer.payload,
+                }
+                for answer, (problem, _) in zip(answers, verdicts, strict=True)
+            }
+        },
+        tables=[Table(title=f"smoke {stack.name}", columns=["", "function", "version", "time", "answer"], rows=rows)],
+    )
+
+
+def verdict(answer: Answer) -> tuple[str | None, str]:
+    """What is wrong with an answer to the test event (None: nothing), and what to show of it."""
+    if answer.error is not None:
+        return answer.error, answer.error
+    if not isinstance(answer.payload, dict):
+        problem = f"answered {answer.payload!r} to its test event; an object with versions was expected"
+        return problem, problem
+    if answer.payload.get("ok") is False:
+        problems = answer.payload.get("problems") or [json.dumps(answer.payload)]
+        problem = f"says that it is not well: {'; '.join(map(str, problems))}"
+        return problem, problem
+    versions = answer.payload.get("versions", answer.payload)
+    if not isinstance(versions, dict):
+        return None, json.dumps(versions)
+    return None, ", ".join(f"{name} {value}" for name, value in versions.items() if isinstance(value, str | int))

@@ -1,0 +1,154 @@
+"""`mock-plan`: what a checkout's program declares, and how large its functions are, without a backend or credentials.
+
+The program runs in a process of its own with nothing of this one's environment that could be a credential, since it may
+come from a fork. Sizes are those of the layers' committed manifests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from ops.errors import OpsError
+from ops.report import Report
+from ops.stack import read_config, stack_config_file
+
+PROGRAM_TIMEOUT_SECONDS = 300
+FORMAT = 1
+KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
+MOST_PACKAGES = 20
+DEFAULT_REGION = "us-east-1"
+
+
+def write_plan(program: Path, stack: str, output: Path) -> Report:
+    """Write a checkout's plan as JSON; a program that refuses to run is a plan with an error, and a failure."""
+    plan = make_plan(program, stack)
+    output.write_text(json.dumps(plan, indent=1) + "\n")
+    resources, functions = plan["resources"], plan["functions"]
+    note = f"{len(resources)} resources, {len(functions)} functions in {output}"
+    return Report(
+        ok=plan["error"] is None,
+        data={"resources": len(resources), "functions": functions, "error": plan["error"], "written": str(output)},
+        notes=[note, *([str(plan["error"])] if plan["error"] else [])],
+    )
+
+
+def make_plan(program: Path, stack: str) -> dict[str, Any]:
+    """Run the program of a checkout under mocks.
+
+    Args:
+        program: the folder of `Pulumi.yaml`.
+        stack: the stack whose config file is used; encrypted values are replaced by a placeholder.
+    """
+    if not (program / "Pulumi.yaml").is_file():
+        raise OpsError(f"{program} holds no Pulumi.yaml: --program names a checkout of the program")
+    project = str(yaml.safe_load((program / "Pulumi.yaml").read_text())["name"])
+    config = read_config(stack_config_file(stack, program))
+    encrypted = sorted(key for key, value in config.items() if has_secure(value))
+    region = config.get("aws:region")
+    request = {
+        "project": project,
+        "stack": stack.rsplit("/", 1)[-1],
+        "region": region if isinstance(region, str) else DEFAULT_REGION,
+        "encrypted": encrypted,
+        "config": {key: config_text(value) for key, value in config.items()},
+    }
+    result = run_program(program, request)
+    functions = functions_of(result["resources"], program)
+    return {"format": FORMAT, "stack": request["stack"], **result, "functions": functions}
+
+
+def has_secure(value: Any) -> bool:
+    """Whether a config value is, or holds, an encrypted one."""
+    if isinstance(value, dict):
+        return set(value) == {"secure"} or any(has_secure(one) for one in value.values())
+    return isinstance(value, list) and any(has_secure(one) for one in cast("list[Any]", value))
+
+
+def config_text(value: Any) -> str:
+    """A config value as Pulumi hands it to the program."""
+    if isinstance(value, dict) and set(value) == {"secure"}:
+        return "[secret]"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def run_program(program: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """Resources and error of one run, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        command = [sys.executable, "-P", "-B", str(Path(__file__).with_name("mock_program.py").resolve()), str(result)]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=program,
+                input=json.dumps(request),
+                env={name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=PROGRAM_TIMEOUT_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            return {"resources": [], "error": f"the program did not end in {PROGRAM_TIMEOUT_SECONDS} s"}
+        if not result.exists():
+            return {"resources": [], "error": f"the program could not be run:\n{done.stderr.strip()[-2000:]}"}
+        return json.loads(result.read_text())
+
+
+def functions_of(resources: list[dict[str, Any]], program: Path) -> list[dict[str, Any]]:
+    """Each function's target, code and layers with their sizes."""
+    versions = {
+        arn_of(one): one["inputs"] for one in resources if one["type"] == "aws:lambda/layerVersion:LayerVersion"
+    }
+    found: list[dict[str, Any]] = []
+    for one in resources:
+        if one["type"] != "aws:lambda/function:Function" or one["inputs"].get("packageType") == "Image":
+            continue
+        inputs = one["inputs"]
+        target = f"{inputs.get('runtime')}-{(inputs.get('architectures') or ['x86_64'])[0]}"
+        attached = [versions[arn] for arn in inputs.get("layers") or [] if arn in versions]
+        found.append(
+            {
+                "name": str(one["name"]).removesuffix("-function"),
+                "target": target,
+                "memory_mb": inputs.get("memorySize"),
+                "reserved_concurrency": inputs.get("reservedConcurrentExecutions"),
+                "code_bytes": int((inputs.get("code") or {}).get("bytes", 0)),
+                "layers": [layer_of(layer, target, program) for layer in attached],
+            }
+        )
+    return found
+
+
+def arn_of(resource: dict[str, Any]) -> str:
+    """The ARN that the mock engine gave it, as others refer to it."""
+    return str(resource["arn"])
+
+
+def layer_of(inputs: dict[str, Any], target: str, program: Path) -> dict[str, Any]:
+    """A layer's sizes, from the manifest of the checkout that declares it."""
+    key = str(inputs.get("s3Key", ""))
+    name, digest = [*key.split("/"), "", ""][1:3]
+    entry: dict[str, Any] = {}
+    manifest = program / "layer_builds" / "layers" / name / "manifest.json"
+    if name and manifest.is_file():
+        entry = json.loads(manifest.read_text()).get(target, {})
+    packages: list[dict[str, Any]] = [
+        {"name": package, "version": str(one["version"]), "bytes": int(one["bytes"])}
+        for package, one in entry.get("distributions", {}).items()
+    ]
+    packages += [{"name": path, "version": "", "bytes": int(size)} for path, size in entry.get("assets", {}).items()]
+    return {
+        "name": name,
+        "digest": digest.removesuffix(".zip"),
+        "zip_bytes": int(entry.get("zip_bytes", 0)),
+        "unzipped_bytes": int(entry.get("unzipped_bytes", 0)),
+        "packages": sorted(packages, key=lambda one: -one["bytes"])[:MOST_PACKAGES],
+    }

@@ -1,0 +1,62 @@
+"""`preview-comment`: from the engine's or the mock engine's files to Markdown and SVG. Standard library only.
+
+The job that comments on pull requests from forks runs this with nothing installed and a token in its environment: it
+reads files, writes files, and neither starts a process nor opens a connection.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ops.errors import UsageError
+from ops.markdown import LIMIT, comment
+from ops.plan import compare, read_artifact, read_plan, read_preview
+from ops.report import Report
+from ops.size_chart import svg
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ops.plan import FunctionSize, Preview
+
+
+def run(arguments: argparse.Namespace) -> Report | None:
+    """Write the comment; the report says whether the preview itself failed."""
+    preview, functions, before = gather(arguments)
+    markdown = comment(arguments.stack, preview, functions, before, mock=arguments.preview is None, link=arguments.link)
+    if arguments.svg is not None:
+        arguments.svg.write_text(svg(functions, f"{arguments.stack}: unzipped sizes"), encoding="utf-8")
+    over = [one.name for one in functions if one.unzipped_bytes > LIMIT]
+    data = {
+        "changes": {
+            op: sum(one.op == op for one in preview.changes) for op in ("create", "update", "replace", "delete")
+        },
+        "unchanged": preview.unchanged,
+        "errors": list(preview.errors),
+        "over_limit": over,
+    }
+    ok = not preview.errors and not over
+    if arguments.output is None:
+        sys.stdout.write(markdown)
+        return None if ok else Report(ok=False, data=data)
+    arguments.output.write_text(markdown, encoding="utf-8")
+    return Report(ok=ok, data={**data, "written": str(arguments.output)}, notes=[])
+
+
+Sizes = tuple["FunctionSize", ...]
+
+
+def gather(arguments: argparse.Namespace) -> tuple[Preview, Sizes, Sizes | None]:
+    """Changes, sizes, and sizes before, from whichever files were named."""
+    if arguments.preview is not None:
+        now = read_plan(arguments.sizes).functions if arguments.sizes else ()
+        before = read_plan(arguments.sizes_before).functions if arguments.sizes_before else None
+        return read_preview(arguments.preview), now, before
+    if arguments.artifact is not None:
+        base, head = read_artifact(arguments.artifact)
+    elif arguments.base is None:
+        raise UsageError("--head needs --base")
+    else:
+        base, head = read_plan(arguments.base), read_plan(arguments.head)
+    return compare(base, head), head.functions, base.functions

@@ -1,0 +1,154 @@
+"""Deleting layer versions that `layers.keep_versions` kept and nothing uses any more.
+
+A layer version is in use while any version of any function in the region has it attached, published ones included:
+those are what a rollback goes to. `--function-versions` therefore clears old published versions first, never one that
+an alias leads to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ops.errors import OpsError, UsageError
+from ops.report import Report, Table
+from ops.rollback import alias_versions, published_versions
+
+if TYPE_CHECKING:
+    from ops.stack import Stack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What happens to one version, and why."""
+
+    name: str
+    version: int
+    delete: bool
+    reason: str
+
+
+def prune(stack: Stack, *, keep: int, function_versions: bool = False, dry_run: bool = False) -> Report:
+    """Delete the stack's old layer versions, keeping the `keep` newest of each layer and every one in use.
+
+    Args:
+        function_versions: first delete published function versions beyond the `keep` newest that no alias leads to.
+    """
+    if keep < 1:
+        raise UsageError(f"--keep {keep}: at least 1, the version that is running")
+    stack.check_account()
+    client = stack.client("lambda")
+    functions: list[Decision] = []
+    if function_versions:
+        functions = [one for function in stack.functions.values() for one in decide_function(client, function, keep)]
+        if not dry_run:
+            for one in doomed(functions):
+                client.delete_function(FunctionName=one.name, Qualifier=str(one.version))
+    gone = {(one.name, one.version) for one in doomed(functions)}
+    users = users_of_layers(client, without=gone)
+    layers = [one for name in layer_names(stack) for one in decide_layer(client, name, keep=keep, users=users)]
+    if not dry_run:
+        for one in doomed(layers):
+            client.delete_layer_version(LayerName=one.name, VersionNumber=one.version)
+    return report(functions, layers, dry_run=dry_run)
+
+
+def doomed(decisions: list[Decision]) -> list[Decision]:
+    """Those to be deleted."""
+    return [one for one in decisions if one.delete]
+
+
+def layer_names(stack: Stack) -> list[str]:
+    """Names in AWS of the stack's layers."""
+    exported = stack.outputs.get("layers")
+    if not isinstance(exported, dict):
+        raise OpsError(f"stack {stack.name} exports no layers: {stack.way_to_deploy()}")
+    return sorted({str(layer["name"]) for layer in exported.values()})
+
+
+def decide_function(client: Any, function: Any, keep: int) -> list[Decision]:
+    """Which published versions of a function go."""
+    versions = published_versions(client, function)
+    pointed = alias_versions(client, function.name)
+    newest = set(versions[-keep:])
+    decisions: list[Decision] = []
+    for version in reversed(versions):
+        if str(version) in pointed:
+            decisions.append(Decision(name=function.name, version=version, delete=False, reason="an alias leads to it"))
+        elif version in newest:
+            decisions.append(
+                Decision(name=function.name, version=version, delete=False, reason=f"of the newest {keep}")
+            )
+        else:
+            decisions.append(Decision(name=function.name, version=version, delete=True, reason="no alias leads to it"))
+    return decisions
+
+
+def users_of_layers(client: Any, *, without: set[tuple[str, int]]) -> dict[str, list[str]]:
+    """Layer version ARN → `function:version` of everything in the region that has it attached."""
+    users: dict[str, list[str]] = {}
+    # Function by function: ListFunctions with FunctionVersion=ALL is one call less each, but an endpoint that does not
+    # know the parameter answers with $LATEST only, and prune would then delete what a rollback needs.
+    names = [
+        one["FunctionName"] for page in client.get_paginator("list_functions").paginate() for one in page["Functions"]
+    ]
+    versions_of = client.get_paginator("list_versions_by_function")
+    for name in map(str, names):
+        for function in (one for page in versions_of.paginate(FunctionName=name) for one in page["Versions"]):
+            version = str(function["Version"])
+            if version.isdigit() and (name, int(version)) in without:
+                continue
+            for layer in function.get("Layers") or ():
+                users.setdefault(str(layer["Arn"]), []).append(f"{name}:{version}")
+    return users
+
+
+def decide_layer(client: Any, name: str, *, keep: int, users: dict[str, list[str]]) -> list[Decision]:
+    """Which versions of a layer go."""
+    pages = client.get_paginator("list_layer_versions").paginate(LayerName=name)
+    found = sorted(
+        ((int(one["Version"]), str(one["LayerVersionArn"])) for page in pages for one in page["LayerVersions"]),
+        reverse=True,
+    )
+    decisions: list[Decision] = []
+    for place, (version, arn) in enumerate(found):
+        used = users.get(arn)
+        if used:
+            more = f" and {len(used) - 1} more" if len(used) > 1 else ""
+            reason = f"used by {used[0]}{more}"
+        elif place < keep:
+            reason = f"of the newest {keep}"
+        else:
+            reason = "nothing uses it"
+        decisions.append(Decision(name=name, version=version, delete=not used and place >= keep, reason=reason))
+    return decisions
+
+
+def report(functions: list[Decision], layers: list[Decision], *, dry_run: bool) -> Report:
+    """What was deleted and what was kept, and why."""
+    verb = "would delete" if dry_run else "deleted"
+    decisions = {"function version": functions, "layer version": layers}
+    rows = [
+        [verb if one.delete else "kept", kind, one.name, str(one.version), one.reason]
+        for kind, ones in decisions.items()
+        for one in ones
+    ]
+    return Report(
+        data={
+            "dry_run": dry_run,
+            **{
+                kind.replace(" ", "_") + "s": [
+                    {
+                        "name": one.name,
+                        "version": one.version,
+                        "deleted": one.delete and not dry_run,
+                        "reason": one.reason,
+                    }
+                    for one in ones
+                ]
+                for kind, ones in decisions.items()
+            },
+        },
+        tables=[Table(title="prune", columns=["", "what", "name", "version", "why"], rows=rows)] if rows else [],
+        notes=[f"{verb} {len(doomed(layers))} layer versions and {len(doomed(functions))} function versions"],
+    )

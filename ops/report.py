@@ -1,0 +1,69 @@
+"""What a command found, once: as one JSON document for programs (`--json`), as tables for people.
+
+The JSON is what the command passes as `data`, plus `ok`. Tables never hold anything that `data` does not.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+"""How a cell with exactly this text is shown."""
+
+WIDTH_OF_FILES = 200
+"""Columns where the output is no terminal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows of text under a title."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The result of one command."""
+
+    data: Mapping[str, object]
+    """What `--json` prints."""
+    ok: bool = True
+    """False ends the process with exit code 1."""
+    tables: Sequence[Table] = field(default_factory=tuple)
+    notes: Sequence[str] = field(default_factory=tuple)
+    """Sentences under the tables."""
+
+
+def to_json(report: Report) -> str:
+    """The report as one line of JSON."""
+    return json.dumps({"ok": report.ok, **report.data}, ensure_ascii=False, default=str)
+
+
+def show(report: Report, *, as_json: bool) -> None:
+    """Print the report on stdout."""
+    if as_json:
+        sys.stdout.write(to_json(report) + "\n")
+        return
+    # Here and not at the top: the comment on a pull request is rendered with nothing installed.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table as RichTable  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH_OF_FILES)
+    for table in report.tables:
+        drawn = RichTable(title=table.title, title_justify="left", title_style="bold")
+        for column in table.columns:
+            drawn.add_column(column, overflow="fold")
+        for row in table.rows:
+            drawn.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
+        console.print(drawn)
+    for note in report.notes:
+        console.print(Text(note), soft_wrap=True)

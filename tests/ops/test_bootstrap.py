@@ -1,0 +1,277 @@
+"""docs/bootstrap.yaml: who may become which role, and how little each may do."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import yaml
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.account import Account
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Template(yaml.SafeLoader):
+    """CloudFormation's short forms, kept as `{"Sub": …}`."""
+
+
+def short_form(loader: Template, tag: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        return {tag: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {tag: loader.construct_sequence(node, deep=True)}
+    assert isinstance(node, yaml.MappingNode)
+    return {tag: loader.construct_mapping(node, deep=True)}
+
+
+Template.add_multi_constructor("!", short_form)
+DOCUMENT: dict[str, Any] = yaml.load((ROOT / "docs" / "bootstrap.yaml").read_text(), Template)  # noqa: S506 (a SafeLoader)
+RESOURCES: dict[str, Any] = DOCUMENT["Resources"]
+CLAIM = "token.actions.githubusercontent.com"
+
+
+def statements(name: str) -> list[dict[str, Any]]:
+    properties = RESOURCES[name]["Properties"]
+    documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+    documents += [properties["PolicyDocument"]] if "PolicyDocument" in properties else []
+    return [statement for document in documents for statement in document["Statement"]]
+
+
+def actions(name: str) -> set[str]:
+    found: set[str] = set()
+    for statement in statements(name):
+        found |= {statement["Action"]} if isinstance(statement["Action"], str) else set(statement["Action"])
+    return found
+
+
+def trust(name: str) -> dict[str, Any]:
+    [statement] = RESOURCES[name]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
+    assert list(statement["Condition"]) == ["StringEquals"], "no pattern: every claim is equal or it is not"
+    return statement["Condition"]["StringEquals"]
+
+
+def test_previews_come_from_pull_requests_of_this_repository_only() -> None:
+    assert trust("PreviewRole") == {
+        f"{CLAIM}:aud": "sts.amazonaws.com",
+        f"{CLAIM}:sub": {"Sub": "repo:${RepositorySubject}:pull_request"},
+    }
+
+
+def test_deployments_come_from_the_environment_and_the_ref_only() -> None:
+    assert trust("DeployRole") == {
+        f"{CLAIM}:aud": "sts.amazonaws.com",
+        f"{CLAIM}:sub": {"Sub": "repo:${RepositorySubject}:environment:${EnvironmentName}"},
+        f"{CLAIM}:ref": {"Ref": "DeployRef"},
+    }
+
+
+def test_a_preview_reads_state_and_nothing_else() -> None:
+    assert actions("PreviewRole") == {"s3:ListBucket", "s3:GetBucketLocation", "s3:GetObject", "kms:Decrypt"}
+
+
+DEPLOYING = ("DeployRole", "DeployFunctions", "DeployOthers")
+
+
+@pytest.mark.parametrize("name", [*DEPLOYING, "FunctionBoundary"])
+def test_no_statement_allows_a_whole_service(name: str) -> None:
+    for action in actions(name):
+        assert re.fullmatch(r"[a-z0-9]+:[A-Z][A-Za-z]+(Bucket\*)?", action), action
+
+
+@pytest.mark.parametrize("name", [*DEPLOYING, "FunctionBoundary"])
+def test_every_resource_is_the_stacks_own_unless_a_comment_says_why(name: str) -> None:
+    text = (ROOT / "docs" / "bootstrap.yaml").read_text()
+    for statement in statements(name):
+        resource = json.dumps(statement["Resource"])
+        own = "strata-${StackName}-" in resource or "Bucket" in resource or "SecretsKey" in resource
+        if not own:
+            before = text[: text.index(f"- Sid: {statement['Sid']}\n", text.index(f"  {name}:\n"))].splitlines()
+            assert any(line.strip().startswith("#") for line in before[-14:]), statement["Sid"]
+
+
+def test_a_deployment_can_neither_read_nor_write_a_secrets_value() -> None:
+    everything = set().union(*(actions(name) for name in DEPLOYING))
+    assert not {"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "ssm:GetParameter"} & everything
+    assert not {one for one in everything if one.startswith("iam:Attach")}, "no other policy can be attached to a role"
+
+
+def test_roles_are_passed_to_lambda_only() -> None:
+    [statement] = [one for one in statements("DeployFunctions") if "iam:PassRole" in one["Action"]]
+    assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+
+
+def test_the_boundary_can_be_made_a_condition_of_every_role() -> None:
+    [statement] = [one for one in statements("DeployFunctions") if "iam:CreateRole" in one["Action"]]
+    condition = statement["Condition"]["If"]
+    assert condition[0] == "WithBoundary"
+    assert condition[1] == {"StringEquals": {"iam:PermissionsBoundary": {"Ref": "FunctionBoundary"}}}
+    assert not actions("DeployFunctions") & {"iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary"}
+
+
+@pytest.mark.parametrize("name", ["DeployFunctions", "DeployOthers", "FunctionBoundary"])
+def test_a_managed_policy_stays_within_iams_size(name: str) -> None:
+    """6,144 characters without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html."""
+    text = json.dumps(RESOURCES[name]["Properties"]["PolicyDocument"], separators=(",", ":"))
+    longest = text.replace("${StackName}", "s" * 16).replace("${AWS::Region}", "ap-southeast-99")
+    assert len(longest) < 6_144
+
+
+@pytest.mark.parametrize("name", ["StateBucket", "SecretsKey", "GitHub"])
+def test_what_other_stacks_need_survives_the_templates_deletion(name: str) -> None:
+    assert RESOURCES[name]["DeletionPolicy"] == RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_state_is_versioned_encrypted_and_private() -> None:
+    bucket = RESOURCES["StateBucket"]["Properties"]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert "BucketEncryption" in bucket
+
+
+@pytest.mark.parametrize(
+    ("subject", "good"),
+    [
+        ("octo-org/strata", True),
+        ("octo-org@123/strata@456", True),
+        ("octo-org/*", False),
+        ("*", False),
+        ("octo-org/strata:ref:refs/heads/x", False),
+        ("octo-org", False),
+    ],
+)
+def test_the_repository_is_named_whole(subject: str, good: bool) -> None:
+    pattern = DOCUMENT["Parameters"]["RepositorySubject"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, subject)) is good
+
+
+def jwt(**claims: str) -> str:
+    """An unsigned token: the emulator reads what a token says and does not check who signed it."""
+    parts = [{"alg": "none"}, {"iss": f"https://{CLAIM}", "aud": "sts.amazonaws.com", **claims}]
+    return ".".join([*(base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in parts), "x"])
+
+
+@pytest.fixture(scope="module")
+def outputs(account: Account) -> Iterator[dict[str, str]]:
+    """The template in the emulator, without the provider, a type that it does not know."""
+    text = (ROOT / "docs" / "bootstrap.yaml").read_text()
+    start, end = text.index("  GitHub:\n"), text.index("  SecretsKey:\n")
+    template = (text[:start] + text[end:]).replace(
+        "!If [MakeProvider, !Ref GitHub, !Ref OidcProviderArn]", "!Ref OidcProviderArn"
+    )
+    account.client("s3").create_bucket(
+        Bucket="pulumi-state", CreateBucketConfiguration={"LocationConstraint": account.region}
+    )
+    parameters = {
+        "StackName": "dev",
+        "RepositorySubject": "octo-org@1/strata@2",
+        "EnvironmentName": "dev",
+        "OidcProviderArn": f"arn:aws:iam::{account.account}:oidc-provider/{CLAIM}",
+        "StateBucketName": "pulumi-state",
+        "SecretsKeyArn": account.client("kms").create_key()["KeyMetadata"]["Arn"],
+    }
+    clouds = account.client("cloudformation")
+    clouds.create_stack(
+        StackName="bootstrap",
+        TemplateBody=template,
+        Capabilities=["CAPABILITY_IAM"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+    )
+    clouds.get_waiter("stack_create_complete").wait(StackName="bootstrap", WaiterConfig={"Delay": 1})
+    [made] = clouds.describe_stacks(StackName="bootstrap")["Stacks"]
+    yield {one["OutputKey"]: one["OutputValue"] for one in made["Outputs"]}
+    clouds.delete_stack(StackName="bootstrap")
+
+
+def become(account: Account, role: str, **claims: str) -> boto3.Session:
+    """The role's session, for a token with these claims."""
+    answer = account.client("sts").assume_role_with_web_identity(
+        RoleArn=role, RoleSessionName="test", WebIdentityToken=jwt(**claims)
+    )
+    found = answer["Credentials"]
+    return boto3.Session(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], account.region)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "repo:octo-org@1/strata@2:ref:refs/heads/main",
+        "repo:octo-org/strata:pull_request",
+        "repo:octo-org@1/strata@3:pull_request",
+        "repo:octo-org@1/strata@2:pull_request:environment:dev",
+        "",
+    ],
+)
+def test_no_other_token_becomes_the_preview_role(account: Account, outputs: dict[str, str], subject: str) -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        become(account, outputs["PreviewRoleArn"], sub=subject)
+
+
+def test_a_token_without_the_ref_does_not_deploy(account: Account, outputs: dict[str, str]) -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        become(account, outputs["DeployRoleArn"], sub="repo:octo-org@1/strata@2:environment:dev")
+
+
+def test_the_preview_role_reads_states_and_is_refused_everything_else(
+    account: Account, outputs: dict[str, str]
+) -> None:
+    account.client("s3").put_object(Bucket="pulumi-state", Key=".pulumi/stacks/strata/dev.json", Body=b"{}")
+    account.client("s3").put_object(Bucket="pulumi-state", Key="private.txt", Body=b"")
+    session = become(account, outputs["PreviewRoleArn"], sub="repo:octo-org@1/strata@2:pull_request")
+    clients: Any = session
+    s3 = clients.client("s3", endpoint_url=account.endpoint)
+    assert s3.get_object(Bucket="pulumi-state", Key=".pulumi/stacks/strata/dev.json")["Body"].read() == b"{}"
+    refused = [
+        lambda: s3.put_object(Bucket="pulumi-state", Key=".pulumi/stacks/strata/dev.json", Body=b"x"),
+        lambda: s3.delete_object(Bucket="pulumi-state", Key=".pulumi/stacks/strata/dev.json"),
+        lambda: s3.get_object(Bucket="pulumi-state", Key="private.txt"),
+        lambda: clients.client("lambda", endpoint_url=account.endpoint).list_functions(),
+        lambda: clients.client("secretsmanager", endpoint_url=account.endpoint).list_secrets(),
+    ]
+    for call in refused:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call()
+
+
+def test_the_deploy_role_reaches_its_own_stacks_names_only(account: Account, outputs: dict[str, str]) -> None:
+    # The emulator knows no `ref` claim, so here the role is entered by another door; its rights are what is tried.
+    role = outputs["DeployRoleArn"]
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{account.account}:root"},
+        "Action": "sts:AssumeRole",
+    }
+    account.client("iam").update_assume_role_policy(
+        RoleName=role.rsplit("/", 1)[1], PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )
+    found = account.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    clients: Any = boto3.Session(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], account.region)
+    sqs, secrets, iam = (
+        clients.client(service, endpoint_url=account.endpoint) for service in ("sqs", "secretsmanager", "iam")
+    )
+    sqs.create_queue(QueueName="strata-dev-embedding-queue")
+    secrets.create_secret(Name="strata-dev-embedding-key")
+    refused = [
+        lambda: sqs.create_queue(QueueName="strata-prod-embedding-queue"),
+        lambda: secrets.get_secret_value(SecretId="strata-dev-embedding-key"),
+        lambda: secrets.put_secret_value(SecretId="strata-dev-embedding-key", SecretString="x"),
+        lambda: iam.create_role(
+            RoleName="admin", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        ),
+        lambda: iam.attach_role_policy(
+            RoleName="strata-dev-x", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"
+        ),
+    ]
+    for call in refused:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call()

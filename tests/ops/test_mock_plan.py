@@ -1,0 +1,122 @@
+"""mock-plan: a checkout's resources and sizes, with nothing behind it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ops.cli import main
+from ops.errors import OpsError
+from ops.mock_plan import make_plan
+from ops.plan import compare, read_plan
+from tests.ops.checkout import DIGESTS, write_checkout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ops.plan import Plan
+
+
+def plan(folder: Path, **kind: Any) -> Plan:
+    """The plan of a checkout, through its file."""
+    write_checkout(folder, **kind)
+    output = folder / "plan.json"
+    main(["mock-plan", "--json", "--program", str(folder), "--stack", "dev", "--output", str(output)])
+    return read_plan(output)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """What the others are compared with."""
+    return plan(tmp_path_factory.mktemp("base"))
+
+
+def test_resources_have_their_place_in_the_tree_and_functions_their_sizes(tmp_path: Path) -> None:
+    found = make_plan(write_checkout(tmp_path), "dev")
+    assert found["error"] is None
+    assert "urn:pulumi:dev::strata::strata:components:Thing$aws:sqs/queue:Queue::embedding-queue" in {
+        one["urn"] for one in found["resources"]
+    }
+    [function] = found["functions"]
+    [layer] = function.pop("layers")
+    assert function == {
+        "name": "embedding",
+        "target": "python3.13-arm64",
+        "memory_mb": 512,
+        "reserved_concurrency": None,
+        "code_bytes": 4,
+    }
+    assert layer["digest"] == DIGESTS["old"]
+    assert [one["name"] for one in layer["packages"]] == ["openai", "tiktoken/x", "six"]
+
+
+def test_no_secret_is_in_a_plan(tmp_path: Path) -> None:
+    found = json.dumps(make_plan(write_checkout(tmp_path), "dev"))
+    assert "s3cr3t" not in found
+    assert "v1:x:y" not in found
+
+
+def test_the_program_sees_none_of_the_callers_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "token")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key")
+    extra = '\nimport os\nraise pulumi.RunError(" ".join(sorted(os.environ)))\n'
+    error = plan(tmp_path, extra=extra).error
+    assert error is not None
+    assert "PATH" in error
+    assert "GITHUB_TOKEN" not in error
+    assert "AWS" not in error
+
+
+def test_the_same_checkout_in_another_folder_has_the_same_plan(base: Plan, tmp_path: Path) -> None:
+    preview = compare(base, plan(tmp_path))
+    assert (preview.changes, preview.unchanged) == ((), 7)
+
+
+def test_a_code_change_touches_the_function_only(base: Plan, tmp_path: Path) -> None:
+    [change] = compare(base, plan(tmp_path, code="return")).changes
+    assert (change.op, change.name, change.properties) == ("update", "embedding-function", ("code",))
+
+
+def test_another_digest_replaces_the_layer_and_its_command(base: Plan, tmp_path: Path) -> None:
+    changes = compare(base, plan(tmp_path, digest="new")).changes
+    assert {(one.op, one.name, one.properties) for one in changes} == {
+        ("replace", "embedding-layer", ("s3Key",)),
+        ("replace", "embedding-publish", ("triggers",)),
+    }
+
+
+def test_new_and_missing_resources_are_creates_and_deletes(base: Plan, tmp_path: Path) -> None:
+    more = plan(tmp_path, extra='\naws.sqs.Queue("second")\n')
+    assert [(change.op, change.name) for change in compare(base, more).changes] == [("create", "second")]
+    assert [(change.op, change.name) for change in compare(more, base).changes] == [("delete", "second")]
+
+
+def test_a_program_that_refuses_its_config_is_an_error_and_not_a_list_of_deletes(base: Plan, tmp_path: Path) -> None:
+    preview = compare(base, plan(tmp_path, config="memory_mb: 1"))
+    assert preview.changes == ()
+    assert preview.errors == ("pull request: strata:embedding.memory_mb is too small",)
+
+
+@pytest.mark.parametrize("extra", ["\nraise ValueError('boom')\n", "\nimport no_such_module\n", "\n)\n"])
+def test_a_program_that_breaks_is_an_error(tmp_path: Path, extra: str) -> None:
+    assert plan(tmp_path, extra=extra).error is not None
+
+
+def test_a_program_that_ends_the_process_is_an_error(tmp_path: Path) -> None:
+    found = plan(tmp_path, extra="\nimport os; os._exit(3)\n")
+    assert found.error is not None
+    assert "could not be run" in found.error
+
+
+def test_a_folder_without_a_program_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OpsError, match=r"no Pulumi\.yaml"):
+        make_plan(tmp_path, "dev")
+
+
+def test_running_the_program_leaves_nothing_in_the_checkout(tmp_path: Path) -> None:
+    write_checkout(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    make_plan(tmp_path, "dev")
+    assert sorted(tmp_path.rglob("*")) == before

@@ -1,0 +1,91 @@
+"""prune: old layer versions go, used ones never."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ops.errors import UsageError
+from ops.prune import prune
+from tests.ops.archives import archive
+
+if TYPE_CHECKING:
+    from ops.report import Report
+    from tests.ops.conftest import Deployed
+
+
+def layer_versions(deployed: Deployed) -> list[int]:
+    name = deployed.outputs["layers"]["openai-pinecone"]["name"]
+    found = deployed.client("lambda").list_layer_versions(LayerName=name)["LayerVersions"]
+    return sorted(one["Version"] for one in found)
+
+
+def reasons(report: Report) -> dict[int, str]:
+    found: list[dict[str, Any]] = report.data["layer_versions"]  # type: ignore[assignment]
+    return {one["version"]: one["reason"] for one in found}
+
+
+def test_old_versions_go_and_the_one_in_use_stays_however_old(deployed: Deployed) -> None:
+    for _ in range(4):
+        deployed.layer()
+    report = prune(deployed.stack, keep=2)
+    assert layer_versions(deployed) == [1, 4, 5]
+    assert reasons(report)[1].startswith(f"used by {deployed.function['name']}:")
+    assert reasons(report)[3] == "nothing uses it"
+
+
+def test_a_version_that_only_an_old_published_function_version_uses_stays(deployed: Deployed) -> None:
+    """A rollback goes there."""
+    client = deployed.client("lambda")
+    client.update_function_configuration(FunctionName=deployed.function["name"], Layers=[deployed.layer()])
+    client.publish_version(FunctionName=deployed.function["name"])
+    newest = deployed.layer()
+    client.update_function_configuration(FunctionName=deployed.function["name"], Layers=[newest])
+    version = client.publish_version(FunctionName=deployed.function["name"])["Version"]
+    client.update_alias(FunctionName=deployed.function["name"], Name="live", FunctionVersion=version)
+    prune(deployed.stack, keep=1)
+    assert layer_versions(deployed) == [1, 2, 3]
+    report = prune(deployed.stack, keep=1, function_versions=True)
+    assert layer_versions(deployed) == [3]
+    gone = [one["version"] for one in report.data["function_versions"] if one["deleted"]]  # type: ignore[index,union-attr]
+    assert sorted(gone) == [1, 2]
+
+
+def test_a_version_that_an_alias_leads_to_stays_canary_weights_too(deployed: Deployed) -> None:
+    for text in ("two", "three", "four"):
+        deployed.publish(text)
+    deployed.client("lambda").create_alias(FunctionName=deployed.function["name"], Name="old", FunctionVersion="2")
+    report = prune(deployed.stack, keep=1, function_versions=True)
+    found: list[dict[str, Any]] = report.data["function_versions"]  # type: ignore[assignment]
+    assert {one["version"]: one["deleted"] for one in found} == {1: False, 2: False, 3: True, 4: False}
+
+
+def test_a_dry_run_deletes_nothing(deployed: Deployed) -> None:
+    deployed.layer()
+    deployed.layer()
+    report = prune(deployed.stack, keep=1, dry_run=True)
+    assert report.notes[0].startswith("would delete 1 layer versions")
+    assert layer_versions(deployed) == [1, 2, 3]
+
+
+def test_other_functions_of_the_region_count_as_users(deployed: Deployed) -> None:
+    arn = deployed.layer()
+    deployed.layer()
+    client = deployed.client("lambda")
+    other = deployed.function["name"] + "-other"
+    client.create_function(
+        FunctionName=other,
+        Runtime="python3.13",
+        Role=deployed.function["role_arn"],
+        Handler="code_.handler",
+        Code={"ZipFile": archive("")},
+        Layers=[arn],
+    )
+    report = prune(deployed.stack, keep=1)
+    assert reasons(report)[2] == f"used by {other}:$LATEST"
+
+
+def test_keeping_none_is_refused(deployed: Deployed) -> None:
+    with pytest.raises(UsageError):
+        prune(deployed.stack, keep=0)

@@ -1,0 +1,171 @@
+"""redrive: everything goes back to the queue, and no message is ever in neither of the two."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ops.errors import OpsError, UsageError
+from ops.redrive import redrive
+from tests.ops.move_task import MoveTasks
+
+if TYPE_CHECKING:
+    from tests.ops.conftest import Deployed
+
+
+def test_every_message_goes_back_with_its_attributes(deployed: Deployed) -> None:
+    sqs = deployed.client("sqs")
+    attributes = {
+        "kind": {"DataType": "String", "StringValue": "pdf"},
+        "raw": {"DataType": "Binary", "BinaryValue": b"\0\1"},
+    }
+    sqs.send_message(QueueUrl=deployed.function["dlq_url"], MessageBody="{}", MessageAttributes=attributes)
+    assert redrive(deployed.stack, "embedding").data["moved"] == 1
+    [message] = sqs.receive_message(QueueUrl=deployed.function["queue_url"], MessageAttributeNames=["All"])["Messages"]
+    assert message["Body"] == "{}"
+    assert message["MessageAttributes"] == attributes
+    assert deployed.bodies(dead=True) == []
+
+
+def test_more_messages_than_one_batch_all_go_back(deployed: Deployed) -> None:
+    bodies = sorted(f"message {number}" for number in range(37))
+    deployed.send(*bodies)
+    report = redrive(deployed.stack, "embedding")
+    assert (report.ok, report.data["moved"]) == (True, 37)
+    assert deployed.bodies(dead=False) == bodies
+    assert deployed.bodies(dead=True) == []
+
+
+def test_large_messages_are_sent_in_batches_that_sqs_takes(deployed: Deployed) -> None:
+    bodies = sorted(str(number) * 200_000 for number in range(4))
+    deployed.send(*bodies)
+    assert redrive(deployed.stack, "embedding").data["moved"] == 4
+    assert deployed.bodies(dead=False) == bodies
+
+
+def test_max_leaves_the_rest_where_it_was(deployed: Deployed) -> None:
+    deployed.send(*(f"{number:02}" for number in range(13)))
+    assert redrive(deployed.stack, "embedding", limit=11).data["moved"] == 11
+    assert len(deployed.bodies(dead=False)) == 11
+    assert len(deployed.bodies(dead=True)) == 2
+
+
+def test_a_dry_run_lists_and_moves_nothing(deployed: Deployed) -> None:
+    deployed.send("first\nline", "x" * 500)
+    report = redrive(deployed.stack, "embedding", dry_run=True)
+    found: list[dict[str, Any]] = report.data["messages"]  # type: ignore[assignment]
+    assert report.data["in_queue"] == 2
+    assert sorted(one["begins"] for one in found) == ["first line", "x" * 59 + "…"]
+    assert deployed.bodies(dead=False) == []
+    assert len(deployed.bodies(dead=True)) == 2, "a listing gives every message back at once"
+
+
+def test_a_message_that_the_queue_does_not_take_stays_in_the_dead_letter_queue(deployed: Deployed) -> None:
+    deployed.send("x" * 2000, "good")
+    deployed.client("sqs").set_queue_attributes(
+        QueueUrl=deployed.function["queue_url"], Attributes={"MaximumMessageSize": "1024"}
+    )
+    report = redrive(deployed.stack, "embedding")
+    assert not report.ok
+    assert len(report.data["failed"]) == 1  # type: ignore[arg-type]
+    assert deployed.bodies(dead=False) == ["good"]
+    assert deployed.bodies(dead=True) == ["x" * 2000]
+
+
+def test_messages_that_fail_again_are_not_moved_round_and_round(deployed: Deployed) -> None:
+    """A consumer that rejects everything at once: the moved message is back before redrive looks again."""
+    sqs, function = deployed.client("sqs"), deployed.function
+    policy = json.dumps({"deadLetterTargetArn": function["dlq_arn"], "maxReceiveCount": 1})
+    sqs.set_queue_attributes(QueueUrl=function["queue_url"], Attributes={"RedrivePolicy": policy})
+    deployed.send("poison")
+    real = deployed.stack.client("sqs")
+
+    def consume_and_fail(**_: object) -> None:
+        for _attempt in range(2):
+            sqs.receive_message(QueueUrl=function["queue_url"], VisibilityTimeout=0)
+
+    real.meta.events.register("after-call.sqs.DeleteMessageBatch", consume_and_fail)
+    report = redrive(with_client(deployed, real), "embedding")
+    assert report.data["moved"] == 1
+    assert report.data["came_back"] == 1
+    assert deployed.bodies(dead=True) == ["poison"]
+
+
+def test_a_crash_between_sending_and_deleting_leaves_a_copy_in_both_queues(deployed: Deployed) -> None:
+    deployed.send("precious")
+    real = deployed.stack.client("sqs")
+
+    def pull_the_plug(**_: object) -> None:
+        raise ConnectionError("gone")
+
+    real.meta.events.register("before-call.sqs.DeleteMessageBatch", pull_the_plug)
+    with pytest.raises(ConnectionError):
+        redrive(with_client(deployed, real), "embedding")
+    assert deployed.bodies(dead=False) == ["precious"]
+    handles = deployed.client("sqs").get_queue_attributes(
+        QueueUrl=deployed.function["dlq_url"], AttributeNames=["All"]
+    )["Attributes"]
+    assert handles["ApproximateNumberOfMessagesNotVisible"] == "1", "still there, hidden until its visibility ends"
+
+
+def test_a_fifo_queue_keeps_groups(deployed: Deployed) -> None:
+    sqs = deployed.client("sqs")
+    urls: dict[str, str] = {}
+    for key in ("queue", "dlq"):
+        name = deployed.function[f"{key}_url"].rsplit("/", 1)[1] + ".fifo"
+        urls[f"{key}_url"] = sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
+    deployed.function.update(urls)
+    sqs.send_message(QueueUrl=urls["dlq_url"], MessageBody="a", MessageGroupId="g", MessageDeduplicationId="d")
+    assert redrive(deployed.stack, "embedding").data["moved"] == 1
+    [message] = sqs.receive_message(QueueUrl=urls["queue_url"], MessageSystemAttributeNames=["All"])["Messages"]
+    assert message["Attributes"]["MessageGroupId"] == "g"
+
+
+def test_sqs_moves_everything_itself_where_it_can(deployed: Deployed) -> None:
+    deployed.send("one", "two")
+    with MoveTasks(deployed.account) as endpoint:
+        report = redrive(deployed.at(endpoint), "embedding", per_second=100, wait=lambda _: None)
+    assert report.data == {
+        "function": "embedding",
+        "how": "move task",
+        "status": "COMPLETED",
+        "moved": 2,
+        "reason": None,
+    }
+    assert deployed.bodies(dead=False) == ["one", "two"]
+
+
+def test_a_move_task_that_fails_is_a_failure_with_its_reason(deployed: Deployed) -> None:
+    with MoveTasks(deployed.account, failure="CouldNotDetermineMessageSource") as endpoint:
+        report = redrive(deployed.at(endpoint), "embedding", wait=lambda _: None)
+    assert not report.ok
+    assert report.data["reason"] == "CouldNotDetermineMessageSource"
+
+
+def test_a_function_without_a_queue_is_refused(deployed: Deployed) -> None:
+    deployed.function["queue_url"] = None
+    with pytest.raises(UsageError, match="no queue"):
+        redrive(deployed.stack, "embedding")
+
+
+def test_a_rate_for_some_messages_is_refused(deployed: Deployed) -> None:
+    with pytest.raises(OpsError, match="--rate"):
+        redrive(deployed.stack, "embedding", limit=1, per_second=5)
+
+
+def with_client(deployed: Deployed, client: Any) -> Any:
+    """The same stack with this SQS client."""
+    return _Fixed(deployed, client)
+
+
+class _Fixed:
+    def __init__(self, deployed: Deployed, client: Any) -> None:
+        self._deployed, self._client = deployed, client
+
+    def client(self, service: str) -> Any:
+        return self._client if service == "sqs" else self._deployed.stack.client(service)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._deployed.stack, name)

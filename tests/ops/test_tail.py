@@ -1,0 +1,99 @@
+"""tail: each log event once, in the order of its time."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ops.errors import OpsError, UsageError
+from ops.tail import events, line_of, seconds_of
+
+if TYPE_CHECKING:
+    from tests.ops.conftest import Deployed
+
+
+def write(deployed: Deployed, *messages: tuple[float, str], stream: str = "one") -> None:
+    """Log events: how many seconds ago, and the text."""
+    logs, group = deployed.client("logs"), deployed.function["log_group"]
+    found = logs.describe_log_streams(logGroupName=group)["logStreams"]
+    if stream not in {one["logStreamName"] for one in found}:
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    now = time.time()
+    logs.put_log_events(
+        logGroupName=group,
+        logStreamName=stream,
+        logEvents=[{"timestamp": int((now - ago) * 1000), "message": text} for ago, text in messages],
+    )
+
+
+def test_events_of_all_streams_come_in_the_order_of_time(deployed: Deployed) -> None:
+    write(deployed, (30, "first"), (10, "third"))
+    write(deployed, (20, "second"), stream="two")
+    assert [one["message"] for one in events(deployed.stack, "embedding", since_seconds=60)] == [
+        "first",
+        "second",
+        "third",
+    ]
+
+
+def test_since_leaves_out_what_is_older(deployed: Deployed) -> None:
+    write(deployed, (300, "old"), (10, "new"))
+    assert [one["message"] for one in events(deployed.stack, "embedding", since_seconds=60)] == ["new"]
+
+
+def test_following_shows_late_events_and_none_twice(deployed: Deployed) -> None:
+    write(deployed, (5, "a"))
+    arrivals = iter([[(1, "b")], [(20, "late, though older than b")], [(0, "c")]])
+
+    def wait(_: float) -> None:
+        write(deployed, *next(arrivals))
+
+    shown = events(deployed.stack, "embedding", since_seconds=60, follow=True, wait=wait)
+    assert [one["message"] for one in itertools.islice(shown, 4)] == ["a", "b", "late, though older than b", "c"]
+
+
+def test_a_pattern_is_cloudwatchs_to_match(deployed: Deployed) -> None:
+    write(deployed, (5, "ERROR bad"), (4, "fine"))
+    found = events(deployed.stack, "embedding", since_seconds=60, pattern="ERROR")
+    assert [one["message"] for one in found] == ["ERROR bad"]
+
+
+def test_a_missing_log_group_is_an_error_in_words(deployed: Deployed) -> None:
+    deployed.function["log_group"] += "-gone"
+    with pytest.raises(OpsError, match="no log group"):
+        list(events(deployed.stack, "embedding", since_seconds=60))
+
+
+def test_a_structured_record_is_shown_as_a_line() -> None:
+    record = {"level": "ERROR", "message": "no key", "location": "f:1", "request_id": "r-1", "cold_start": True}
+    line = line_of({"timestamp": 1_700_000_000_123, "message": json.dumps(record) + "\n"})
+    assert line == "22:13:20.123  ERROR   no key  request_id=r-1 cold_start=true"
+
+
+def test_metrics_and_lambdas_own_records_are_shown_as_lines() -> None:
+    metrics = {"_aws": {"CloudWatchMetrics": []}, "service": "s", "MessagesProcessed": [3.0], "MessagesFailed": [0.0]}
+    line = line_of({"timestamp": 0, "message": json.dumps(metrics)})
+    assert line == "00:00:00.000  metrics MessagesProcessed=3.0 MessagesFailed=0.0"
+    report = {"time": "t", "type": "platform.report", "record": {"status": "timeout", "metrics": {"durationMs": 9}}}
+    line = line_of({"timestamp": 0, "message": json.dumps(report)})
+    assert line == '00:00:00.000  lambda  report  status=timeout metrics={"durationMs":9}'
+
+
+def test_other_text_is_shown_as_it_is() -> None:
+    assert line_of({"timestamp": 0, "message": "START RequestId: x\n"}) == "00:00:00.000  START RequestId: x"
+    assert line_of({"timestamp": 0, "message": "[1]"}).endswith("[1]")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86_400)])
+def test_times_back(text: str, seconds: int) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "1w", "-1m", "1.5h"])
+def test_a_time_back_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        seconds_of(text)
