@@ -97,7 +97,8 @@ class QueueTrigger(pulumi.ComponentResource):
             f"{name}-queue",
             visibility_timeout_seconds=self.visibility_timeout_seconds,
             message_retention_seconds=limits.QUEUE_RETENTION_SECONDS,
-            redrive_policy=pulumi.Output.json_dumps(redrive),
+            # Without spaces, as SQS writes it: read back, it is the same text.
+            redrive_policy=pulumi.Output.json_dumps(redrive, separators=(",", ":")),
             sqs_managed_sse_enabled=True,
             opts=opts,
         )

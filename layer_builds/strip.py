@@ -103,7 +103,8 @@ def _sections(data: bytes, at: int, count: int, names_at: int) -> list[_Section]
     names = rows[names_at]
     table = data[names[4] : names[4] + names[5]]
     return [
-        _Section(table[row[0] : table.index(b"\0", row[0])], row[1], row[2], row[4], row[5], row[6], row) for row in rows
+        _Section(table[row[0] : table.index(b"\0", row[0])], row[1], row[2], row[4], row[5], row[6], row)
+        for row in rows
     ]
 
 
@@ -113,9 +114,7 @@ def _useless(sections: list[_Section]) -> set[int]:
     strings = {sections[number].link for number in tables}
     strings = {one for one in strings if sections[one].kind == _STRTAB and not sections[one].flags & _ALLOCATED}
     debug = {
-        number
-        for number, one in enumerate(sections)
-        if one.name.startswith(_DEBUG) and not one.flags & _ALLOCATED
+        number for number, one in enumerate(sections) if one.name.startswith(_DEBUG) and not one.flags & _ALLOCATED
     }
     gone = tables | strings | debug
     # Strings that something else uses as well stay.

@@ -42,7 +42,9 @@ def test_a_queue_brings_its_failure_queue_policy_mapping_and_alarms(build: Build
 
 def test_messages_stay_hidden_for_six_timeouts_and_the_window(build: Build) -> None:
     queue = build(trigger).one("Queue", "worker-queue").inputs
-    assert queue.pop("redrivePolicy") == json.dumps({"deadLetterTargetArn": DLQ, "maxReceiveCount": 5})
+    assert queue.pop("redrivePolicy") == json.dumps(
+        {"deadLetterTargetArn": DLQ, "maxReceiveCount": 5}, separators=(",", ":")
+    )
     assert queue == {
         "visibilityTimeoutSeconds": 362,
         "messageRetentionSeconds": 345_600,

@@ -15,7 +15,7 @@ from layer_builds.archive import write_archive
 from layer_builds.build import BuiltLayer, plan_actions
 from layer_builds.locks import Pin
 from layer_builds.spec import LayerSpec, load_layer
-from layer_builds.tree import prune
+from layer_builds.tree import drop, prune
 from tests.layer_builds.wheelhouse import COMPILER, HERE, Installer, Wheel, alpha, beta, elf, make_layer, relock
 
 OTHER = {"arm64": "x86_64", "x86_64": "arm64"}[HERE.architecture]
@@ -329,6 +329,31 @@ def test_tests_that_a_kept_module_imports_are_kept(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
     assert prune(tmp_path) == ["numeric/fast.c", "numeric/linalg/tests/test_linalg.py"]
+
+
+def test_files_that_no_function_uses_can_be_dropped_and_a_stale_glob_is_refused(tmp_path: Path) -> None:
+    built = build(*small(tmp_path, toml='drop = ["alpha/unu*.py"]\n'))
+    with zipfile.ZipFile(built.path) as file:
+        assert "python/alpha/unused.py" not in file.namelist()
+        assert "unused" not in file.read("python/alpha-1.0.dist-info/RECORD").decode()
+    text = failure(*small(tmp_path / "stale", toml='drop = ["alpha/renamed.py"]\n'))
+    assert "`drop` in layer.toml names 'alpha/renamed.py', and no file is there any more" in text
+
+
+@pytest.mark.parametrize(
+    ("glob", "gone"),
+    [
+        ("pkg/*", {"pkg/a.py"}),
+        ("pkg/**", {"pkg/a.py", "pkg/sub/b.py", "pkg/sub/deep/c.so"}),
+        ("pkg/**.so", {"pkg/sub/deep/c.so"}),
+        ("pkg/sub/?.py", {"pkg/sub/b.py"}),
+    ],
+)
+def test_globs_mean_the_same_on_every_python(tmp_path: Path, glob: str, gone: set[str]) -> None:
+    for name in ("pkg/a.py", "pkg/sub/b.py", "pkg/sub/deep/c.so", "pkgs/a.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert set(drop(tmp_path, [glob])) == gone
 
 
 def test_a_link_in_a_layer_is_refused(tmp_path: Path) -> None:

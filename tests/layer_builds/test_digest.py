@@ -37,7 +37,7 @@ sha256 = "{0}"
 size = 5
 url = "https://example.com/words"
 """.replace("{0}", "c" * 64)
-GOLDEN = "14a58f8f"
+GOLDEN = "925724cc"
 
 
 @pytest.fixture
@@ -80,6 +80,8 @@ CHANGES = {
     "another list of compiled modules": _modules,
     "all modules compiled": _toml('"imported"', '"all"'),
     "no module compiled": _toml('"imported"', '"none"'),
+    "files dropped": _toml("[environment]", 'drop = ["alpha/unused.py"]\n[environment]'),
+    "symbols kept": _toml("[environment]", "strip = false\n[environment]"),
     "another asset": _toml("c" * 64, "e" * 64),
     "an asset elsewhere": _toml('path = "words"', 'path = "more/words"'),
 }
