@@ -52,7 +52,7 @@ docker-tests: env ## Build layers inside Docker (skipped, loudly, where there is
 lint: env ## ruff (lint and format), shellcheck where it is installed
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run .github/scripts/*.sh; else echo "shellcheck is not installed: the shell scripts were not checked"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run scripts/*.sh .github/scripts/*.sh; else echo "shellcheck is not installed: the shell scripts were not checked"; fi
 
 .PHONY: format
 format: env ## Let ruff mend what it can
@@ -65,7 +65,19 @@ types: env ## basedpyright, strict
 
 .PHONY: layers
 layers: env ## Build and verify every layer for every runtime and architecture
-	@$(RUN) -m layer_builds build --all
+	@$(RUN) -m layer_builds build --all $(ARGS)
+
+.PHONY: new-function
+new-function: env ## Write a function that runs: NAME=… TRIGGER=queue|topic|bucket|http [LAYER="…"] [STACKS="dev prod"]
+	@$(RUN) -m scripts.scaffold function "$(NAME)" --trigger "$(TRIGGER)" $(foreach one,$(LAYER),--layer "$(one)") $(foreach one,$(STACKS),--stack "$(one)") $(ARGS)
+
+.PHONY: new-layer
+new-layer: env ## Write, lock and build a layer: NAME=… [REQUIREMENTS="…"] [AFTER="…"]
+	@$(RUN) -m scripts.scaffold layer "$(NAME)" $(foreach one,$(REQUIREMENTS),--requirement "$(one)") $(foreach one,$(AFTER),--after "$(one)") $(ARGS)
+
+.PHONY: upgrade
+upgrade: env ## Take a newer version of one package in every layer that holds it: PACKAGE=…
+	@$(RUN) -m scripts.upgrade "$(PACKAGE)" $(ARGS)
 
 .PHONY: chaos
 chaos: ## 1,000 messages under a seeded fault plan; then count what was lost

@@ -1,0 +1,93 @@
+"""`python -m scripts.scaffold function NAME --trigger queue` and `… layer NAME`: what `make new-function` runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from layer_builds import LayerBuildError
+from scripts.scaffold.functions import STACKS, TRIGGERS, Made, new_function
+from scripts.scaffold.layers import new_layer
+from scripts.staging import StagingError, report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+EXAMPLES = """\
+examples:
+  python -m scripts.scaffold function extract_text --trigger queue
+  python -m scripts.scaffold function receipts --trigger bucket --layer openai-pinecone --stack dev --stack prod
+  python -m scripts.scaffold layer pdf-tools --requirement "pypdf>=6"
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; what is wrong goes to stderr in words, and gives 1."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], Made] = options.command
+    try:
+        made = command(options)
+    except (StagingError, LayerBuildError) as error:
+        print(f"error: {error}\nNothing was written.", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}\nEverything is as it was.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        return 130
+    if options.json:
+        print(json.dumps(asdict(made)))
+    else:
+        print(report(made.created, made.changed), "next:", *(f"  {line}" for line in made.next), sep="\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.scaffold", description=__doc__, epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    commands = parser.add_subparsers(required=True, metavar="command")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("name", metavar="NAME")
+    common.add_argument("--json", action="store_true", help="for machines, on stdout")
+    function = commands.add_parser(
+        "function", parents=[common], help="code, system, config and tests of a new function"
+    )
+    function.add_argument("--trigger", required=True, choices=TRIGGERS)
+    function.add_argument(
+        "--layer", action="append", help="a layer that it attaches, in order; openai-pinecone by default"
+    )
+    function.add_argument(
+        "--stack", action="append", help=f"whose config gets its section, beside local; {STACKS[0]} by default"
+    )
+    function.set_defaults(command=_function)
+    layer = commands.add_parser(
+        "layer", parents=[common], help="requirements, declaration, smoke call, locks, manifest"
+    )
+    layer.add_argument("--requirement", action="append", default=[], help="as in requirements.in")
+    layer.add_argument("--after", action="append", default=[], help="a layer that functions attach before this one")
+    layer.add_argument("--no-build", action="store_true", help="only what people write; lock and build it yourself")
+    layer.set_defaults(command=_layer)
+    return parser
+
+
+def _function(options: argparse.Namespace) -> Made:
+    layers = options.layer or ["openai-pinecone"]
+    return new_function(options.name, options.trigger, layers, options.stack or STACKS, say=_say)
+
+
+def _layer(options: argparse.Namespace) -> Made:
+    return new_layer(options.name, options.requirement, options.after, build=not options.no_build, say=_say)
+
+
+def _say(text: str) -> None:
+    print(f"{text} …", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

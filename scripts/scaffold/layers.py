@@ -1,0 +1,104 @@
+"""A new layer: its declaration, its smoke call, and, by the layer builder, locks, module lists and manifest.
+
+Everything is made in a copy of the repository first: locked, built and verified for every runtime and CPU, then taken
+over. What is built stays in `.build` under its digest.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from layer_builds import LAYERS_DIR, layer_names, load_layer
+from scripts.scaffold.functions import POWERTOOLS, Made
+from scripts.scaffold.names import layer_name
+from scripts.scaffold.templates import rendered_folder
+from scripts.staging import ROOT, StagingError, stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+FIRST_REQUIREMENT = f"{POWERTOOLS}>=3.37,<4"
+"""Of a layer that comes after none: the first layer of a function holds Powertools."""
+POWERTOOLS_MODULES = ("logging", "metrics", "utilities.batch", "utilities.parameters", "utilities.data_classes")
+"""What the functions' handlers use of it, and loads lazily."""
+LAYERS = LAYERS_DIR.relative_to(ROOT).as_posix()
+
+
+def new_layer(
+    text: str,
+    requirements: Sequence[str],
+    after: Sequence[str],
+    *,
+    build: bool = True,
+    root: Path = ROOT,
+    say: Callable[[str], None] = lambda _: None,
+) -> Made:
+    """Make a layer.
+
+    Args:
+        text: Its name.
+        requirements: As in requirements.in, `pypdf>=6`. Powertools is added unless it comes after another layer.
+        after: Layers that functions attach before this one.
+        build: Lock and build it for every runtime and CPU; without, only what people write is written.
+        root: The repository.
+        say: Told what is being done.
+
+    Raises:
+        StagingError: and nothing is written.
+        LayerBuildError: a requirement or a name in `after` is wrong; nothing is written.
+    """
+    known = layer_names(root / LAYERS)
+    name = layer_name(text, known)
+    if missing := [one for one in after if one not in known]:
+        raise StagingError(f"AFTER names {missing[0]!r}, and there is no such layer: there are {', '.join(known)}")
+    lines = list(requirements)
+    if not after and not any(distribution(line) == POWERTOOLS for line in lines):
+        lines.insert(0, FIRST_REQUIREMENT)
+    if not lines:
+        raise StagingError(
+            "REQUIREMENTS is empty: a layer that comes after another one is there for what that one lacks, such as "
+            'REQUIREMENTS="pypdf>=6"'
+        )
+    with stage(root) as copy:
+        for path, content in rendered_folder("layer", _values(name, lines, after), name).items():
+            copy.write(f"{LAYERS}/{name}/{path}", content)
+        load_layer(name, root=copy.path / LAYERS).requirements()
+        smoke = f"{LAYERS}/{name}/smoke.py"
+        copy.python("ruff", "format", "--quiet", "--no-cache", smoke, what="format smoke.py")
+        copy.python(
+            "ruff", "check", "--quiet", "--no-cache", smoke, what="write a smoke.py without a finding of ruff's"
+        )
+        if build:
+            say("lock")
+            copy.python("layer_builds", "lock", name, what="lock the layer", shown=True)
+            say("build and verify, for every runtime and CPU")
+            copy.python("layer_builds", "build", name, "--all", what="build the layer", shown=True)
+        created, changed = copy.apply()
+    commands = [] if build else [f"python -m layer_builds lock {name}", f"python -m layer_builds build {name} --all"]
+    return Made(name, created, changed, [*commands, f"python -m layer_builds report {name}"])
+
+
+def distribution(requirement: str) -> str:
+    """Return the name in a requirement, as locks have it."""
+    found = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement.strip())
+    return re.sub(r"[-_.]+", "-", found[0]).lower() if found else ""
+
+
+def _values(name: str, requirements: Sequence[str], after: Sequence[str]) -> dict[str, str]:
+    names = [distribution(line) for line in requirements]
+    used = POWERTOOLS_MODULES if POWERTOOLS in names else ()
+    return {
+        "description": f"{name}: {', '.join(names)}",
+        "after": f"after = {json.dumps(list(after))}\n" if after else "",
+        "requirements": "\n".join(requirements),
+        "names": _tuple(names),
+        "modules": _tuple([f"aws_lambda_powertools.{module}" for module in used]),
+    }
+
+
+def _tuple(texts: Sequence[str]) -> str:
+    inner = ", ".join(json.dumps(text) for text in texts)
+    return f"({inner},)" if len(texts) == 1 else f"({inner})"
