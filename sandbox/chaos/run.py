@@ -19,7 +19,7 @@ from rich.table import Table
 from sandbox.chaos.gate import Gate
 from sandbox.chaos.hands import CloudHands, IndexServer
 from sandbox.chaos.messages import make_messages, with_duplicates
-from sandbox.chaos.plan import KINDS, Plan, make_plan
+from sandbox.chaos.plan import KINDS, PATHS, Plan, make_plan
 from sandbox.chaos.verdict import SHOWN, Verdict, judge
 from sandbox.chaos.wrapped import put_in_front
 from sandbox.cloud import wait_until
@@ -94,8 +94,12 @@ def run(options: Options, *, as_json: bool) -> int:
         raise SandboxError(str(error)) from None
     screen.print(
         f"[bold]Chaos[/bold]  seed {options.seed}, plan {plan.digest}: {len(plan.steps)} faults, "
-        f"{options.messages:,} messages, {options.duplicates} duplicates, in batches of {options.batch_size}\n"
+        f"{options.messages:,} messages, {options.duplicates} duplicates, in batches of {options.batch_size}"
     )
+    for server, path in PATHS.items():
+        steps = ", ".join(f"{number} {step.kind}" for number, step in plan.of(server).items())
+        screen.print(f"[dim]{server}, at the requests to {path}: {steps}[/dim]", soft_wrap=True)
+    screen.print()
     outcomes: list[Outcome] = []
     for number in range(options.runs):
         if options.runs > 1:
