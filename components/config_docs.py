@@ -1,4 +1,4 @@
-"""docs/config.md, written from the settings' models: `python -m components.config_docs` (with `--check`, only compare).
+"""docs/config.md and the README's table, from the models: `python -m components.config_docs` (`--check` compares only).
 
 Owns the page's form. What the keys mean is said where they are declared.
 """
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from components.validation import Section
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "config.md"
+README: Final = PAGE.parent.parent / "README.md"
+README_MARKS: Final = ("<!-- config table: python -m components.config_docs -->\n", "<!-- end of the config table -->")
+README_SECTION: Final = "embedding"
 INTRODUCTION: Final = """# Stack config
 
 <!-- Written by `python -m components.config_docs`; a test compares. Change the models in components/ instead. -->
@@ -52,16 +55,24 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def readme(text: str) -> str:
+    """Return the README's text with the table of one system between its marks."""
+    before, rest = text.split(README_MARKS[0], 1)
+    after = rest.split(README_MARKS[1], 1)[1]
+    table = f"`{PROJECT}:{README_SECTION}`:\n\n{_table(SYSTEM_SECTIONS[README_SECTION])}"
+    return f"{before}{README_MARKS[0]}{table}{README_MARKS[1]}{after}"
+
+
 def main(arguments: list[str]) -> int:
-    """Write the page, or compare it."""
-    text = page()
+    """Write the page and the README's table, or compare them."""
+    wanted = {PAGE: page(), README: readme(README.read_text(encoding="utf-8"))}
     if arguments == ["--check"]:
-        same = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
-        if not same:
-            print(f"{PAGE.name} is not what the settings say: run `python -m components.config_docs`", file=sys.stderr)
-        return 0 if same else 1
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(text, encoding="utf-8", newline="\n")
+        drifted = [path for path, text in wanted.items() if not path.is_file() or path.read_text("utf-8") != text]
+        for path in drifted:
+            print(f"{path.name} is not what the models say: run `python -m components.config_docs`", file=sys.stderr)
+        return 1 if drifted else 0
+    for path, text in wanted.items():
+        path.write_text(text, encoding="utf-8", newline="\n")
     return 0
 
 

@@ -35,7 +35,14 @@ def test_a_page_that_drifted_is_noticed_and_written_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(config_docs, "PAGE", tmp_path / "config.md")
+    monkeypatch.setattr(config_docs, "README", tmp_path / "README.md")
+    (tmp_path / "README.md").write_text("before\n{}old\n{}\nafter\n".format(*config_docs.README_MARKS))
     assert config_docs.main(["--check"]) == 1
     assert "python -m components.config_docs" in capsys.readouterr().err
     assert config_docs.main([]) == 0
     assert config_docs.main(["--check"]) == 0
+    table = (tmp_path / "README.md").read_text()
+    assert table.startswith("before\n")
+    assert table.endswith("\nafter\n")
+    assert "old" not in table
+    assert "| `memory_mb` | " in table
