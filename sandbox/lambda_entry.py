@@ -29,6 +29,8 @@ PR_SET_PDEATHSIG: Final = 1
 SYS_MOUNT_SETATTR: Final = 442
 AT_FDCWD: Final = -100
 AT_RECURSIVE: Final = 0x8000
+CODE: Final = 2
+"""How many of the needed paths hold the function's code and the runtime's: the first ones."""
 FRAME: Final = 0xA55A0000
 """Frame type of the one message that this module itself sends over the log pipe."""
 
@@ -102,6 +104,8 @@ def _isolate(layers: str | None, needed: list[str], private: str) -> str:
     else:
         _mount("/tmp", "/tmp", "", MS_BIND)  # noqa: S108 - a mount of its own, to stay writable
         kind += ", shared /tmp"
+        for folder in {path for path in needed[:CODE] if _under(path, "/tmp")}:  # noqa: S108 - the code stays read-only
+            _mount(folder, folder, "", MS_BIND)
     _read_only("/")
     attributes = (ctypes.c_uint64 * 4)(0, 1, 0, 0)  # attr_clr = MOUNT_ATTR_RDONLY
     arguments = (SYS_MOUNT_SETATTR, AT_FDCWD, b"/tmp", 0, attributes, ctypes.sizeof(attributes))

@@ -36,6 +36,6 @@ imported = time.perf_counter() - started
 health = handler({"test": True}, Context())  # type: ignore[arg-type]
 watch.clear()
 answer = handler(json.load(sys.stdin), Context())  # type: ignore[arg-type]
-specs = [module.__spec__ for module in sys.modules.values()]
+specs = [getattr(module, "__spec__", None) for module in sys.modules.values()]
 places = {spec.origin for spec in specs if spec is not None and spec.origin}
 print(json.dumps({"health": health, "answer": answer, "imported": imported, "places": sorted(places)}))
