@@ -60,7 +60,7 @@ class Runner(Protocol):
 
 
 class Log:
-    """A build's full log. Lines are kept in memory until the digest, and with it the file's name, is known."""
+    """A build's full log, begun anew; without a path nothing is kept."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
