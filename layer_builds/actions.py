@@ -15,7 +15,7 @@ import sys
 import tempfile
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,14 +27,15 @@ from layer_builds.errors import LayerBuildError
 from layer_builds.processes import find_uv, redact
 from layer_builds.smoke import SCRIPT, SmokeResult
 from layer_builds.strip import strip_file
-from layer_builds.tree import PYTHON
+from layer_builds.tree import PYTHON, Fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from layer_builds.processes import Runner
+    from layer_builds.processes import Completed, Runner
     from layer_builds.spec import Asset, LayerSpec
     from layer_builds.targets import Target
+    from layer_builds.tree import Package
 
 _COMPILED_PREFIX = "/opt"
 _DOWNLOAD_CHUNK = 1 << 20
@@ -59,6 +60,8 @@ class Job:
     cache: Path
     """Checked assets, by their SHA-256."""
     say: Callable[[str], None]
+    fingerprints: dict[str, Fingerprint] = field(default_factory=dict[str, Fingerprint])
+    """Of files below python/ that are as they were installed: a step that changes one takes it out."""
     entries: list[Entry] = field(default_factory=list[Entry])
     findings: Findings | None = None
     smoke: SmokeResult | None = None
@@ -98,7 +101,7 @@ class Install:
         """What it does."""
         return f"install {len(self.packages)} packages for {self.platform}"
 
-    def argv(self, python: Path, cache: Path | None = None) -> list[str]:
+    def argv(self, python: Path) -> list[str]:
         """uv's command line, without credentials: those come from uv's own variables or netrc."""
         wheels = ["--only-binary", ":all:"]
         if self.source:
@@ -109,35 +112,54 @@ class Install:
             *("--python-version", self.python_version, "--python-platform", self.platform),
             # uv links files from its cache otherwise, and a change to one would reach every other install.
             *("--link-mode", "copy", "--no-compile-bytecode", "--no-progress"),
-            *(() if cache is None else ("--cache-dir", str(cache))),
             *("--requirement", str(self.lock)),
         ]
 
     def apply(self, job: Job) -> None:
-        """Run uv; once more, past its cache, when a file there is not what its wheel had."""
-        if not self.packages:
-            job.python.mkdir(parents=True)
-            return
-        self._install(job, None)
-        changed = installed_tree.altered(job.python)
-        if not changed:
-            return
-        package, file = changed[0]
-        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        job.say(
-            f"uv's cache holds a changed {file} of package {package}{more}: something wrote to it through a hard link. "
-            f"It was downloaded anew for this build; `uv cache clean {package.name}` mends it"
-        )
-        shutil.rmtree(job.python)
-        # What comes out of an empty cache is what the locked hashes say.
-        with tempfile.TemporaryDirectory(prefix="cache-", dir=job.tree.parent) as folder:
-            self._install(job, Path(folder))
-
-    def _install(self, job: Job, cache: Path | None) -> None:
+        """Run uv; for a package of which a file is not what its wheel had, once more and past uv's cache."""
         job.python.mkdir(parents=True)
-        done = job.run(self.argv(job.python, cache), cwd=job.tree.parent)
+        if not self.packages:
+            return
+        # Pinned by hash, so no index has to be asked about what the cache holds. A build from source may need more.
+        done = None if self.source else self.run(job, "--offline")
+        if done is None or done.returncode != 0:
+            done = self.run(job)
         if done.returncode != 0:
             raise LayerBuildError(_install_error(job, done.stderr))
+        job.fingerprints.update(installed_tree.fingerprints(job.python))
+        changed = installed_tree.altered(job.python, job.fingerprints)
+        if changed:
+            self._install_anew(job, changed)
+
+    def run(self, job: Job, *options: str) -> Completed:
+        """Run uv once."""
+        return job.run([*self.argv(job.python), *options], cwd=job.tree.parent)
+
+    def _install_anew(self, job: Job, changed: list[tuple[Package, str]]) -> None:
+        """Take packages out of an empty cache: what comes from there is what the locked hashes say."""
+        names = {package.name for package, _ in changed}
+        with tempfile.TemporaryDirectory(prefix="anew-", dir=job.tree.parent) as folder:
+            lock = Path(folder) / "lock.txt"
+            lines = self.lock.read_text(encoding="utf-8").splitlines()
+            lock.write_text("\n".join(line for line in lines if line.partition("==")[0] in names), encoding="utf-8")
+            anew = replace(self, lock=lock, packages=tuple(sorted(names)))
+            done = anew.run(job, "--reinstall", "--cache-dir", folder)
+        if done.returncode != 0:
+            raise LayerBuildError(_install_error(job, done.stderr))
+        job.fingerprints.clear()
+        job.fingerprints.update(installed_tree.fingerprints(job.python))
+        still = set(installed_tree.altered(job.python, job.fingerprints))
+        for package in sorted({package for package, _ in changed}, key=lambda one: one.name):
+            files = [file for one, file in changed if one == package]
+            more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+            if (package, files[0]) in still:
+                job.say(f"{files[0]}{more} of package {package} is not what its RECORD says: its wheel was made so")
+            else:
+                job.say(
+                    f"uv's cache holds a changed {files[0]}{more} of package {package}: something wrote to it through "
+                    "a hard link. The package was downloaded anew for this build; `uv cache clean "
+                    f"{package.name}` mends it"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +175,8 @@ class Prune:
         installed_tree.prune(job.python)
         installed_tree.drop(job.python, self.drop)
         for file in installed_tree.tree_files(job.python) if self.strip else ():
-            if is_native(job.python / file):
-                strip_file(job.python / file)
+            if is_native(job.python / file) and strip_file(job.python / file):
+                job.fingerprints.pop(file, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,12 +304,12 @@ class Record:
 
     def apply(self, job: Job) -> None:
         """Rewrite every RECORD."""
-        installed_tree.write_records(job.python)
+        installed_tree.write_records(job.python, job.fingerprints)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Check every file against the target, and the whole against Lambda's limits."""
+    """Check the files against the target, and the whole against Lambda's limits."""
 
     title: str = "verify files"
 
@@ -298,13 +320,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Zip:
-    """Write the archive."""
+    """Write the archive, and hold what is in it against the packages' RECORD files."""
 
     title: str = "zip"
 
     def apply(self, job: Job) -> None:
         """Write it beside the staging folder; it is renamed into place when everything has passed."""
         job.entries = write_archive(job.tree, job.archive)
+        installed_tree.check_records(job.python, installed_tree.packages(job.python), job.entries)
 
 
 @dataclass(frozen=True, slots=True)

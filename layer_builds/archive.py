@@ -8,6 +8,7 @@ same bytes everywhere; a known answer is checked before each use, so that anothe
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 import struct
 import zipfile
@@ -75,16 +76,22 @@ def tree_files(tree: Path) -> list[str]:
         LayerBuildError: something in it is not an ordinary file, or has a name that cannot be unpacked safely.
     """
     found: list[str] = []
-    for path in tree.rglob("*"):
-        relative = path.relative_to(tree).as_posix()
-        kind = path.lstat().st_mode
-        if stat.S_ISDIR(kind):
-            continue
-        if not stat.S_ISREG(kind):
-            raise LayerBuildError(f"{relative} is a link or a special file: a layer holds ordinary files only")
-        if not is_plain_path(relative):
-            raise LayerBuildError(f"{relative!r} has characters in its name that do not unpack the same everywhere")
-        found.append(relative)
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        with os.scandir(tree / folder) as entries:
+            for entry in entries:
+                relative = f"{folder}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(f"{relative}/")
+                    continue
+                if not entry.is_file(follow_symlinks=False):
+                    raise LayerBuildError(f"{relative} is a link or a special file: a layer holds ordinary files only")
+                if not is_plain_path(relative):
+                    raise LayerBuildError(
+                        f"{relative!r} has characters in its name that do not unpack the same everywhere"
+                    )
+                found.append(relative)
     return sorted(found)
 
 
@@ -191,6 +198,8 @@ def read_entries(archive: Path, into: Path | None = None, limit: int = MAX_UNZIP
         with zipfile.ZipFile(archive) as file:
             infos = file.infolist()
             _check_names(archive, infos)
+            if into is not None:
+                into.mkdir(parents=True, exist_ok=True)
             for info in infos:
                 digest, size, head = hashlib.sha256(), 0, b""
                 target = None if into is None else into / info.filename

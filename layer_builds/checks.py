@@ -49,7 +49,7 @@ class Findings:
 
 
 def check_tree(layer: LayerSpec, target: Target, tree: Path, before: Mapping[str, Path] | None = None) -> Findings:
-    """Check an unpacked layer.
+    """Check an unpacked layer, all but the bytes of its packages' files: see `check_records`.
 
     Args:
         layer: What it should be.
@@ -58,15 +58,14 @@ def check_tree(layer: LayerSpec, target: Target, tree: Path, before: Mapping[str
         before: Unpacked layers that are attached with it, which may hold libraries that it links.
 
     Raises:
-        LayerBuildError: a package is not as locked, for the wrong CPU or glibc, not as its RECORD says; an asset is
-            not as declared; or the whole is more than Lambda takes.
+        LayerBuildError: a package is not as locked, or for the wrong CPU or glibc; an asset is not as declared; or the
+            whole is more than Lambda takes.
     """
     python = tree / PYTHON
     installed = packages(python)
     _check_locked(layer, target, installed)
     for package in installed:
         check_tags(str(package), package.tags, target)
-    check_records(python, installed)
     newest, notes = _check_native_files(target, tree, installed, before or {})
     assets = _check_assets(layer, tree)
     sizes = package_bytes(python, installed)
@@ -156,6 +155,7 @@ def verify(
         entries = read_entries(archive, tree)
         check_hygiene(archive, entries)
         findings = check_tree(layer, target, tree, before=trees)
+        check_records(tree / PYTHON, packages(tree / PYTHON), entries)
         smoke = smoke_tree(layer, target, {**trees, layer.name: tree}, interpreter, run)
     entry = manifest_entry(digest, findings, archive, entries, smoke.outcome)
     if compiler is None or compiler == target.facts.compiler:

@@ -119,28 +119,34 @@ def interpreter_version(python: Path) -> str:
     return probed.version
 
 
-def runtime_root(python: Path) -> Path:
+def runtime_root(python: Path, run: Runner | None = None) -> Path:
     """A folder with what Lambda's runtime has beside the standard library: boto3 and awslambdaric, hash-locked.
 
     Args:
         python: The interpreter that will import from it.
+        run: What starts processes; None is the real one.
 
     Returns:
-        A folder for `sys.path`, below `.build/runtime/`; made on first use and kept.
+        A folder for `sys.path`, below `.build/runtime/`, with bytecode; made on first use and kept.
 
     Raises:
         LayerBuildError: there is no lock for that minor version, or it cannot be installed.
     """
     minor = interpreter_version(python).rpartition(".")[0]
-    options = ("--compile-bytecode",)
-    return _runtime(minor, str(python), f"{sys.platform}-{platform.machine()}", options, Processes(Log()))
+    install = ("--python", str(python), "--compile-bytecode")
+    return _runtime(minor, f"{sys.platform}-{platform.machine()}", install, None, run or Processes(Log()))
 
 
-def target_runtime_root(target: Target, run: Runner) -> Path:
-    """The same for a target that may be of another CPU: installed for its wheel platform."""
-    options = ("--python-version", target.facts.python, "--python-platform", target.uv_platform)
-    options = (*options, "--only-binary", ":all:")
-    return _runtime(target.facts.python, sys.executable, f"lambda-{target.architecture}", options, run)
+def target_runtime_root(target: Target, python: Path, run: Runner) -> Path:
+    """The same for a target of another CPU; `python` is of this machine's, and makes the bytecode."""
+    install = ("--python", sys.executable, "--only-binary", ":all:")
+    install = (*install, "--python-version", target.facts.python, "--python-platform", target.uv_platform)
+    return _runtime(target.facts.python, f"lambda-{target.architecture}-compiled", install, python, run)
+
+
+def compile_folder(python: Path, folder: Path, run: Runner) -> None:
+    """Give modules bytecode that stays valid when they are copied. One that does not compile is left as it is."""
+    run([str(python), "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-j", "0", str(folder)])
 
 
 def runtime_lock(minor: str) -> Path:
@@ -148,7 +154,7 @@ def runtime_lock(minor: str) -> Path:
     return RUNTIMES_DIR / f"python{minor}.txt"
 
 
-def _runtime(minor: str, python: str, platform_key: str, options: tuple[str, ...], run: Runner) -> Path:
+def _runtime(minor: str, platform_key: str, install: tuple[str, ...], compiler: Path | None, run: Runner) -> Path:
     lock = runtime_lock(minor)
     try:
         text = lock.read_text(encoding="utf-8")
@@ -163,8 +169,8 @@ def _runtime(minor: str, python: str, platform_key: str, options: tuple[str, ...
     try:
         done = run(
             [
-                *(find_uv(), "pip", "install", "--quiet", "--python", python, "--target", str(staging)),
-                *("--require-hashes", "--no-deps", "--link-mode", "copy", *options),
+                *(find_uv(), "pip", "install", "--quiet", "--target", str(staging), *install),
+                *("--require-hashes", "--no-deps", "--link-mode", "copy"),
                 *("--requirement", str(lock)),
             ],
             cwd=staging,
@@ -173,6 +179,8 @@ def _runtime(minor: str, python: str, platform_key: str, options: tuple[str, ...
             raise LayerBuildError(
                 f"cannot install {lock.name} for the runtime's stand-in:\n{done.stderr.strip()[-1500:]}"
             )
+        if compiler is not None:
+            compile_folder(compiler, staging, run)
         staging.chmod(0o755)  # mkdtemp makes it private, and a sandboxed function may run as somebody else
         try:
             staging.rename(home)

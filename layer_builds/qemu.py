@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from layer_builds import interpreters
 from layer_builds.errors import LayerBuildError
-from layer_builds.interpreters import find_interpreter
+from layer_builds.interpreters import compile_folder, find_interpreter
 
 if TYPE_CHECKING:
     from layer_builds.processes import Runner
@@ -109,9 +109,7 @@ def _compile_library(staging: Path, target: Target, run: Runner) -> None:
         python = find_interpreter(target.facts.compiler)
     except LayerBuildError:
         return
-    library = staging / "usr/lib" / f"python{target.facts.python}"
-    # Debian ships modules for tests that are not meant to compile: the exit code says nothing.
-    run([str(python), "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-j", "0", str(library)])
+    compile_folder(python, staging / "usr/lib" / f"python{target.facts.python}", run)
 
 
 def _private_apt(private: Path, target: Target, release: str) -> list[str]:

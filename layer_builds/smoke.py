@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from layer_builds import qemu
 from layer_builds.errors import LayerBuildError
-from layer_builds.interpreters import target_runtime_root
+from layer_builds.interpreters import runtime_root, target_runtime_root
 from layer_builds.targets import host_architecture
 from layer_builds.tree import PYTHON
 
@@ -67,12 +67,13 @@ def run_smoke(layer: LayerSpec, target: Target, trees: Mapping[str, Path], pytho
     timeout = NATIVE_TIMEOUT_SECONDS
     if sys.platform != "linux":
         return SmokeResult(f"not run: wheels for Lambda load on Linux only, and this is {sys.platform}")
-    if target.architecture != host_architecture():
+    native = target.architecture == host_architecture()
+    if not native:
         emulated = qemu.command(target)
         if isinstance(emulated, str):
             return SmokeResult(f"not run: {emulated}")
         command, outcome, timeout = emulated, f"qemu-{target.machine}", EMULATED_TIMEOUT_SECONDS
-    runtime = target_runtime_root(target, run)
+    runtime = runtime_root(python, run) if native else target_runtime_root(target, python, run)
     with tempfile.TemporaryDirectory(prefix="strata-smoke-") as folder:
         home = Path(folder)
         job = _job(layer, trees, runtime, home)

@@ -11,11 +11,13 @@ import base64
 import csv
 import hashlib
 import io
+import os
 import re
 import shutil
+from collections import defaultdict
 from dataclasses import dataclass
 from email.parser import HeaderParser
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from layer_builds.archive import tree_files
@@ -23,19 +25,22 @@ from layer_builds.errors import LayerBuildError
 from layer_builds.spec import is_plain_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from layer_builds.archive import Entry
 
 PYTHON = "python"
 """Where packages are in a layer: /opt/python."""
 
 _INSTALLERS_OWN = {"direct_url.json", "uv_cache.json", "uv_build.json", "INSTALLER", "REQUESTED"}
-_TEST_FOLDERS = {"test", "tests"}
+_TEST_FOLDER = re.compile(r"(?<=/)tests?/")
 _IMPORTS_TESTS = re.compile(rb"^[ \t]*(?:from|import)\b[^\n]*\btests?\b", re.MULTILINE)
 _USELESS = re.compile(r".*\.(pyc|pyo|c|cc|cpp|h|hpp|pxd|pyx|pxi|a|la|lib|f|f90)")
 _MAX_RECORD_BYTES = 32_000_000
 RECORD_COLUMNS = 3
 """File, hash, bytes: https://packaging.python.org/en/latest/specifications/recording-installed-packages/."""
+Fingerprint = tuple[str, str]
+"""The two last of these columns, of one file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +95,16 @@ def prune(python: Path) -> list[str]:
     Deleted: `.lock` and `bin/` (they hold the host's paths), the installer's own notes, bytecode that came along,
     sources and headers of compiled code, and folders of tests that nothing else in the layer imports.
     """
-    gone: list[str] = []
+    gone: set[str] = set()
     for name in ("bin", "include", "share/man", "share/doc"):
-        gone += _remove(python, python / name)
-    (python / ".lock").unlink(missing_ok=True)
-    for path in sorted(python.rglob("__pycache__")):
-        gone += _remove(python, path)
-    for file in tree_files(python):
-        path = PurePosixPath(file)
-        notes = path.parent.name.endswith(".dist-info") and path.name in _INSTALLERS_OWN
-        if notes or _USELESS.fullmatch(path.name) or path.name == ".lock":
-            (python / file).unlink()
-            gone.append(file)
-    for folder in _unused_tests(python):
-        gone += _remove(python, python / folder)
-    _remove_empty(python)
-    return sorted(gone)
+        gone.update(_remove(python, python / name))
+    files = tree_files(python)
+    useless = {file for file in files if _is_useless(PurePosixPath(file))}
+    kept = [file for file in files if file not in useless]
+    tests = tuple(f"{folder}/" for folder in _unused_tests(python, kept))
+    useless.update(file for file in kept if file.startswith(tests))
+    _unlink(python, useless)
+    return sorted(gone | useless - {".lock"})
 
 
 def drop(python: Path, globs: Sequence[str]) -> list[str]:
@@ -114,18 +113,17 @@ def drop(python: Path, globs: Sequence[str]) -> list[str]:
     Raises:
         LayerBuildError: a glob matches nothing, so the package has changed since it was written.
     """
-    gone: list[str] = []
+    gone: set[str] = set()
+    files = tree_files(python) if globs else []
     for glob in globs:
         pattern = _glob(glob)
-        found = [file for file in tree_files(python) if pattern.fullmatch(file)]
+        found = [file for file in files if pattern.fullmatch(file)]
         if not found:
             raise LayerBuildError(
                 f"`drop` in layer.toml names {glob!r}, and no file is there any more: look what the package has instead"
             )
-        for file in found:
-            (python / file).unlink()
-        gone += found
-    _remove_empty(python)
+        gone.update(found)
+    _unlink(python, gone)
     return sorted(gone)
 
 
@@ -135,58 +133,71 @@ def _glob(glob: str) -> re.Pattern[str]:
     return re.compile("".join(words.get(part) or re.escape(part) for part in re.split(r"(\*\*|\*|\?)", glob)))
 
 
-def write_records(python: Path) -> None:
-    """Make every RECORD say what is there: rows of deleted files go, those of new bytecode come; sorted."""
+def fingerprints(python: Path) -> dict[str, Fingerprint]:
+    """File below python/ → what RECORD says of it."""
+    return {file: _fingerprint(python / file) for file in tree_files(python)}
+
+
+def write_records(python: Path, known: Mapping[str, Fingerprint]) -> None:
+    """Make every RECORD say what is there: rows of deleted files go, those of new bytecode come; sorted.
+
+    Args:
+        python: The folder of packages.
+        known: Fingerprints that were taken before, of files that are as they were then; the others are read.
+    """
+    files = set(tree_files(python))
+    compiled: defaultdict[str, list[str]] = defaultdict(list)
+    for file in files:
+        folder, cached, name = file.rpartition("__pycache__/")
+        if cached and name.endswith(".pyc"):
+            compiled[f"{folder}{name.removesuffix('.pyc').rpartition('.')[0]}.py"].append(file)
     for package in packages(python):
-        kept = {file for file in package.files if (python / file).is_file()}
-        kept |= {
-            compiled.relative_to(python).as_posix()
-            for file in kept
-            if file.endswith(".py")
-            for compiled in (python / file).parent.glob(f"__pycache__/{PurePosixPath(file).stem}.*.pyc")
-        }
         record = f"{package.info}/RECORD"
-        rows = [[file, *_fingerprint(python / file)] for file in sorted(kept - {record})]
+        kept = files.intersection(package.files)
+        kept.update(one for file in package.files if file in kept for one in compiled.get(file, ()))
+        rows = [(file, *(known.get(file) or _fingerprint(python / file))) for file in sorted(kept - {record})]
         out = io.StringIO(newline="")
-        csv.writer(out, lineterminator="\n").writerows([*rows, [record, "", ""]])
+        csv.writer(out, lineterminator="\n").writerows([*rows, (record, "", "")])
         (python / record).write_text(out.getvalue(), encoding="utf-8", newline="")
 
 
-def altered(python: Path) -> list[tuple[Package, str]]:
+def altered(python: Path, found: Mapping[str, Fingerprint]) -> list[tuple[Package, str]]:
     """Files that are not what their wheel's own RECORD says, fresh from installing: (package, file below python/).
 
     uv links files out of its cache into virtual environments. A program that changes one there in place (certificates
     added to certifi's list, a stripped library) has changed the cache, and uv does not look at it again.
     """
-    found: list[tuple[Package, str]] = []
-    for package in packages(python):
-        text = (python / package.info / "RECORD").read_text(encoding="utf-8")
-        for row in csv.reader(io.StringIO(text, newline="")):
-            if len(row) == RECORD_COLUMNS and row[1].startswith("sha256=") and row[0] in package.files:
-                path = python / row[0]
-                if not path.is_file() or _fingerprint(path)[0] != row[1].rstrip("="):
-                    found.append((package, row[0]))
-    return found
+    return [
+        (package, file)
+        for package in packages(python)
+        for file, digest, _ in _record_rows(python, package)
+        if digest.startswith("sha256=") and file in package.files and found.get(file, ("", ""))[0] != digest.rstrip("=")
+    ]
 
 
-def check_records(python: Path, installed: Iterable[Package]) -> None:
-    """Check that every file belongs to a package and is as its RECORD says.
+def check_records(python: Path, installed: Iterable[Package], entries: Iterable[Entry]) -> None:
+    """Check that every file of an archive belongs to a package and is as its RECORD says.
+
+    Args:
+        python: The folder of packages that was archived, or that the archive was unpacked to.
+        installed: The packages in it.
+        entries: What the archive holds.
 
     Raises:
         LayerBuildError: naming the package and the file.
     """
+    packed = {entry.path.removeprefix(f"{PYTHON}/"): entry for entry in entries if entry.path.startswith(f"{PYTHON}/")}
     whose = owners(installed)
-    for file in tree_files(python):
+    for file in packed:
         if file not in whose:
             raise LayerBuildError(f"{PYTHON}/{file} is in no package's RECORD: something else wrote into the layer")
-    for package in {id(one): one for one in whose.values()}.values():
-        text = (python / package.info / "RECORD").read_text(encoding="utf-8")
-        for file, digest, size in csv.reader(io.StringIO(text, newline="")):
+    for package in installed:
+        for file, digest, size in _record_rows(python, package):
             if file.endswith(".dist-info/RECORD"):
                 continue
-            if not (python / file).is_file():
+            if file not in packed:
                 raise LayerBuildError(f"package {package}: its RECORD lists {file}, which is not there")
-            if [digest, size] != _fingerprint(python / file):
+            if (digest, size) != (_recorded(bytes.fromhex(packed[file].sha256)), str(packed[file].size)):
                 raise LayerBuildError(
                     f"package {package}: {file} is not what its RECORD says: it was changed after install"
                 )
@@ -221,10 +232,20 @@ def _package(info: Path) -> Package:
     return Package(normal, version, info.name, tuple(tags), tuple(sorted(files)))
 
 
-def _fingerprint(path: Path) -> list[str]:
+def _record_rows(python: Path, package: Package) -> list[tuple[str, str, str]]:
+    """File, hash, bytes of each file of a package, as its RECORD has them."""
+    text = (python / package.info / "RECORD").read_text(encoding="utf-8")
+    rows = csv.reader(io.StringIO(text, newline=""))
+    return [(row[0], row[1], row[2]) for row in rows if len(row) == RECORD_COLUMNS]
+
+
+def _fingerprint(path: Path) -> Fingerprint:
     data = path.read_bytes()
-    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-    return [f"sha256={digest}", str(len(data))]
+    return _recorded(hashlib.sha256(data).digest()), str(len(data))
+
+
+def _recorded(sha256: bytes) -> str:
+    return f"sha256={base64.urlsafe_b64encode(sha256).rstrip(b'=').decode()}"
 
 
 def _remove(python: Path, folder: Path) -> list[str]:
@@ -235,52 +256,48 @@ def _remove(python: Path, folder: Path) -> list[str]:
     return files
 
 
-def _remove_empty(python: Path) -> None:
-    for folder in sorted((path for path in python.rglob("*") if path.is_dir()), reverse=True):
-        if not any(folder.iterdir()):
-            folder.rmdir()
+def _is_useless(path: PurePosixPath) -> bool:
+    notes = path.parent.name.endswith(".dist-info") and path.name in _INSTALLERS_OWN
+    return notes or "__pycache__" in path.parts or path.name == ".lock" or bool(_USELESS.fullmatch(path.name))
 
 
-def _unused_tests(python: Path) -> list[str]:
+def _unlink(python: Path, files: Iterable[str]) -> None:
+    """Delete files, and the folders that are empty then."""
+    for file in files:
+        (python / file).unlink()
+    for folder, _, _ in os.walk(python, topdown=False):
+        if Path(folder) != python and not os.listdir(folder):  # noqa: PTH208 - os.walk gives a string
+            Path(folder).rmdir()
+
+
+def _unused_tests(python: Path, files: Sequence[str]) -> list[str]:
     """Folders named `test` or `tests` inside a package that no module outside of them imports.
 
     `numpy.testing` is what such imports are for: deleting `numpy/_core/tests` breaks it.
     """
-    folders = {
-        path.relative_to(python).as_posix()
-        for path in python.rglob("*")
-        if path.name in _TEST_FOLDERS and path.is_dir() and path.parent != python
-    }
-    used: set[str] = set()
-    changed = True
-    while changed:
-        changed = False
-        candidates = folders - used
-        for module in _imported(python, candidates):
-            for folder in candidates:
-                if module == folder or module.startswith(f"{folder}/"):
-                    used.add(folder)
-                    changed = True
-    # A folder inside a kept one, or inside one that goes, follows it.
-    return sorted(folder for folder in folders - used if not any(folder.startswith(f"{other}/") for other in folders))
+    folders = {file[: found.end() - 1] for file in files for found in _TEST_FOLDER.finditer(file)}
+    imports = [(file, _imports_of_tests(python / file, file)) for file in files if folders and file.endswith(".py")]
+    unused = set(folders)
+    while True:
+        inside = tuple(f"{folder}/" for folder in unused)
+        outside = {module for file, modules in imports if modules and not file.startswith(inside) for module in modules}
+        used = {folder for folder in unused if any(f"{module}/".startswith(f"{folder}/") for module in outside)}
+        if not used:
+            # A folder inside a kept one, or inside one that goes, follows it.
+            return sorted(one for one in unused if not any(one.startswith(f"{other}/") for other in folders))
+        unused -= used
 
 
-def _imported(python: Path, candidates: set[str]) -> set[str]:
-    found: set[str] = set()
-    for path in python.rglob("*.py"):
-        relative = path.relative_to(python).as_posix()
-        if any(relative.startswith(f"{folder}/") for folder in candidates):
-            continue
-        data = path.read_bytes()
-        if not _IMPORTS_TESTS.search(data):
-            continue
-        try:
-            tree = ast.parse(data)
-        except (SyntaxError, ValueError):
-            continue
-        for node in ast.walk(tree):
-            found |= _targets(node, relative)
-    return found
+def _imports_of_tests(path: Path, file: str) -> set[str]:
+    """What a module imports, as paths, if a folder of tests may be among it."""
+    data = path.read_bytes()
+    if b"test" not in data or not _IMPORTS_TESTS.search(data):
+        return set()
+    try:
+        tree = ast.parse(data)
+    except (SyntaxError, ValueError):
+        return set()
+    return {target for node in ast.walk(tree) for target in _targets(node, file)}
 
 
 def _targets(node: ast.AST, relative: str) -> set[str]:

@@ -28,6 +28,7 @@ GOLDEN_BYTECODE = {"3.11.7": "02951590235e4359", "3.12.1": "9f8c3cbbbfe00880", "
 
 
 def write_tree(folder: Path, files: dict[str, bytes]) -> Path:
+    folder.mkdir(parents=True)
     for name, data in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)

@@ -113,6 +113,27 @@ def test_a_file_changed_in_uvs_cache_does_not_get_into_a_layer(tmp_path: Path, b
     assert built.path.read_bytes() == kept
     assert "uv's cache holds a changed alpha/__init__.py of package alpha 1.0" in built.notes[0]
     assert "`uv cache clean alpha` mends it" in built.notes[0]
+    assert installer.installed[-2:] == [
+        ["alpha-1.0-py3-none-any.whl", "beta-1.0-py3-none-any.whl"],
+        ["alpha-1.0-py3-none-any.whl"],
+    ]
+
+
+def test_a_wheel_whose_own_record_is_wrong_is_told_from_a_changed_cache(tmp_path: Path) -> None:
+    info = "gamma-1.0.dist-info"
+    wrong = f"gamma.py,sha256=AAAA,1\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
+    built = build(*small(tmp_path, Wheel("gamma", files={"gamma.py": b"VALUE = 3\n"}, record=wrong)))
+    assert built.notes == ("gamma.py of package gamma 1.0 is not what its RECORD says: its wheel was made so",)
+
+
+def test_what_the_cache_holds_is_installed_without_asking_the_index(tmp_path: Path, build_dir: Path) -> None:
+    layer, installer = small(tmp_path)
+    build(layer, installer)
+    assert ["--offline" in options for options in installer.installs] == [True]
+    shutil.rmtree(build_dir)
+    installer.cold = True
+    build(layer, installer)
+    assert ["--offline" in options for options in installer.installs[1:]] == [True, False]
 
 
 def test_a_build_that_fails_leaves_no_archive_and_names_its_log(tmp_path: Path, build_dir: Path) -> None:
@@ -127,10 +148,10 @@ def test_a_build_that_fails_leaves_no_archive_and_names_its_log(tmp_path: Path, 
 def test_the_steps_of_a_build_can_be_read_before_they_run(tmp_path: Path) -> None:
     layer, _ = small(tmp_path, toml=_asset(b"words", "wheel"))
     steps = plan_actions(layer, HERE, COMPILER)
-    assert [type(step) for step in steps] == [Install, Prune, PlaceAsset, Compile, Record, Together]
+    assert [type(step) for step in steps] == [Install, Prune, PlaceAsset, Compile, Record, Check, Together]
     last = steps[-1]
     assert isinstance(last, Together)
-    assert [type(step) for step in last.actions] == [Smoke, Check, Zip]
+    assert [type(step) for step in last.actions] == [Zip, Smoke]
     install = steps[0]
     assert isinstance(install, Install)
     argv = install.argv(Path("/x/python"))

@@ -87,8 +87,12 @@ class Installer:
     def __init__(self, wheels: Sequence[Path]) -> None:
         self.wheels = {_sha256(path): path for path in wheels}
         self.installs: list[list[str]] = []
+        self.installed: list[list[str]] = []
+        """Wheels of each install."""
         self.stderr: str | None = None
         """Set: the next install fails with this."""
+        self.cold = False
+        """Whether the cache lacks the wheels, so that an install without the network fails."""
         self.cached: dict[str, bytes] = {}
         """Files that something has changed in uv's shared cache."""
 
@@ -116,9 +120,13 @@ class Installer:
         self.installs.append(options)
         if self.stderr is not None:
             return Completed(1, "", self.stderr)
-        for word in requirements.split():
-            if word.startswith("--hash=sha256:"):
-                self._install(self.wheels[word.removeprefix("--hash=sha256:")], target)
+        if self.cold and "--offline" in options:
+            return Completed(1, "", "the network is disabled")
+        marker = "--hash=sha256:"
+        wheels = [self.wheels[word.removeprefix(marker)] for word in requirements.split() if word.startswith(marker)]
+        self.installed.append([wheel.name for wheel in wheels])
+        for wheel in wheels:
+            self._install(wheel, target)
         if "--cache-dir" not in options:
             for name, data in self.cached.items():
                 (target / name).write_bytes(data)
