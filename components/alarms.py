@@ -35,7 +35,7 @@ class Alarm:
     """In the metric's own unit."""
     dimensions: Mapping[str, Input[str]]
     meaning: str
-    """What it means and what to do: a row of docs/config.md. A notification carries the alarm's name."""
+    """What it means and what to do: the alarm's description, so that a notification says it; and a row of the docs."""
 
 
 def function_alarms(function_name: Input[str], timeout_seconds: int) -> list[Alarm]:
@@ -173,6 +173,7 @@ def create(name: str, alarms: Sequence[Alarm], topic_arn: str | None, opts: Reso
     for alarm in alarms:
         aws.cloudwatch.MetricAlarm(
             f"{name}-{alarm.role}",
+            alarm_description=alarm.meaning,
             namespace=alarm.namespace,
             metric_name=alarm.metric,
             dimensions=alarm.dimensions,

@@ -116,6 +116,9 @@ def test_alarms_look_at_this_function_and_missing_data_is_fine(build: Build) -> 
         assert alarm.inputs["dimensions"] == {"FunctionName": NAME}
         assert alarm.inputs["treatMissingData"] == "notBreaching"
         assert alarm.inputs["alarmActions"] == alarm.inputs["okActions"] == [topic]
+    described = {one.inputs["metricName"]: one.inputs["alarmDescription"] for one in alarms}
+    assert described["Duration"] == "An invocation took over 90% of its 60 s: soon it is cut off."
+    assert "ops tail" in described["Errors"], "whoever is woken by it reads what to do"
 
 
 def test_without_a_topic_alarms_tell_nobody(build: Build) -> None:

@@ -86,6 +86,7 @@ def test_alarms_watch_depth_age_and_reported_failures(build: Build) -> None:
     assert age["threshold"] == 2 * 362
     assert (failed["namespace"], failed["metricName"]) == ("Strata", "MessagesFailed")
     assert failed["dimensions"] == {"service": "strata-test-worker"}
+    assert "ops redrive" in depth["alarmDescription"]
     assert {one["treatMissingData"] for one in alarms.values()} == {"notBreaching"}
 
 
