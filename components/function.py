@@ -52,6 +52,8 @@ class LambdaFunctionArgs:
     live_version: int | None = None
     """The version that `live` points to; None is the newest."""
     alarm_topic_arn: str | None = None
+    permissions_boundary_arn: str | None = None
+    """A managed policy that limits the role, whatever its own policies say."""
 
     def __post_init__(self) -> None:
         limits.check("memory_mb", self.memory_mb, limits.FUNCTION_MEMORY)
@@ -94,7 +96,10 @@ class LambdaFunction(pulumi.ComponentResource):
         self._async_failures: AsyncFailures | None = None
         self.log_group = aws.cloudwatch.LogGroup(f"{name}-logs", retention_in_days=args.log_retention_days, opts=child)
         self.role = aws.iam.Role(
-            f"{name}-role", assume_role_policy=pulumi.Output.json_dumps(policies.trust_lambda()), opts=child
+            f"{name}-role",
+            assume_role_policy=pulumi.Output.json_dumps(policies.trust_lambda()),
+            permissions_boundary=args.permissions_boundary_arn,
+            opts=child,
         )
         policy = self.allow("policy", [*self._own_statements(), *args.statements], child)
         self.function = self._create_function(

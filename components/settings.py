@@ -70,6 +70,16 @@ class SecretSettings(Section):
     )
 
 
+class RoleSettings(Section):
+    """The functions' roles."""
+
+    permissions_boundary_arn: Annotated[str, AfterValidator(values.policy_arn)] | None = Field(
+        default=None,
+        description="A managed policy that limits every role the stack makes, whatever the role's own policies say; "
+        "many organisations ask for one. Unset is none.",
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """A stack's whole config, checked."""
@@ -77,6 +87,7 @@ class Settings:
     layers: LayerSettings
     observability: ObservabilitySettings
     secrets: SecretSettings
+    roles: RoleSettings
     systems: Mapping[str, FunctionSettings]
     """By section; those that the stack does not configure are not in it, and not deployed."""
     profile: str | None
@@ -89,7 +100,12 @@ class Settings:
         return section if isinstance(section, EmbeddingSettings) else None
 
 
-COMMON_SECTIONS: Final = {"layers": LayerSettings, "observability": ObservabilitySettings, "secrets": SecretSettings}
+COMMON_SECTIONS: Final = {
+    "layers": LayerSettings,
+    "observability": ObservabilitySettings,
+    "secrets": SecretSettings,
+    "roles": RoleSettings,
+}
 SYSTEM_SECTIONS: Final[Mapping[str, type[FunctionSettings]]] = {
     "embedding": EmbeddingSettings,
 }
@@ -124,18 +140,20 @@ def load_settings(
     layers = section(LayerSettings, "layers")
     observability = section(ObservabilitySettings, "observability")
     secrets = section(SecretSettings, "secrets")
+    roles = section(RoleSettings, "roles")
     systems = {name: section(model, name) for name, model in SYSTEM_SECTIONS.items() if f"{PROJECT}:{name}" in config}
     if not systems:
         sections = " or ".join(f"{PROJECT}:{name}" for name in SYSTEM_SECTIONS)
         problems.append(f"no system is configured, so that the stack would be empty: add {sections}")
     if layers is not None and layers.compiler == "running":
         problems += _compiler_fits(systems, python or platform.python_version())
-    if problems or layers is None or observability is None or secrets is None:
+    if problems or layers is None or observability is None or secrets is None or roles is None:
         raise SettingsError(problems)
     return Settings(
         layers=layers,
         observability=observability,
         secrets=secrets,
+        roles=roles,
         systems={name: one for name, one in systems.items() if one is not None},
         profile=config.get("aws:profile"),
     )

@@ -110,6 +110,7 @@ def system_function(
             log_retention_days=observability.log_retention_days,
             live_version=settings.live_version,
             alarm_topic_arn=observability.alarm_topic_arn,
+            permissions_boundary_arn=foundation.settings.roles.permissions_boundary_arn,
         ),
         opts,
     )

@@ -66,6 +66,15 @@ def topic_arn(value: str) -> str:
     )
 
 
+def policy_arn(value: str) -> str:
+    """Accept a managed policy's ARN, the customer's or AWS's own."""
+    return _matches(
+        value,
+        rf"{PARTITION}:iam::(\d{{12}}|aws):policy/[A-Za-z0-9/_+=,.@-]+",
+        "it must be a managed policy's ARN (arn:aws:iam::<account>:policy/<name>)",
+    )
+
+
 def bucket_name(value: str) -> str:
     """Accept an S3 bucket's name."""
     return _matches(

@@ -298,6 +298,7 @@ def test_the_running_python_compiles_only_its_own_minor_version() -> None:
             "Secrets Manager accepts 0 (deleted at once, for good) or 7 to 30 days",
         ),
         ("observability", {"alarm_topic_arn": "alarms"}, "it must be an SNS topic's ARN"),
+        ("roles", {"permissions_boundary_arn": "team-boundary"}, "it must be a managed policy's ARN"),
         ("observability", {"log_retention_days": 31}, "CloudWatch Logs accepts one of 1, 3, 5"),
     ],
 )

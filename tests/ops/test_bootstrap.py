@@ -13,6 +13,9 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
+from tests.harness import Build
+from tests.program.conftest import Runner
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -117,6 +120,13 @@ def test_the_boundary_can_be_made_a_condition_of_every_role() -> None:
     assert condition[0] == "WithBoundary"
     assert condition[1] == {"StringEquals": {"iam:PermissionsBoundary": {"Ref": "FunctionBoundary"}}}
     assert not actions("DeployFunctions") & {"iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary"}
+
+
+def test_the_boundary_lets_functions_do_what_their_own_roles_grant() -> None:
+    policies = [json.loads(one.inputs["policy"]) for one in Runner(Build())("dev").all("RolePolicy")]
+    granted = {action for policy in policies for statement in policy["Statement"] for action in statement["Action"]}
+    assert "secretsmanager:GetSecretValue" in granted
+    assert granted <= actions("FunctionBoundary")
 
 
 @pytest.mark.parametrize("name", ["DeployFunctions", "DeployOthers", "FunctionBoundary"])

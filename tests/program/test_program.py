@@ -109,6 +109,14 @@ def test_no_role_may_do_everything_or_touch_everything(run: Runner, stack: str) 
     assert ("embedding-policy", "SendTraces") in everywhere
 
 
+def test_every_role_has_the_boundary_that_config_names(run: Runner) -> None:
+    arn = "arn:aws:iam::123456789012:policy/team/boundary"
+    roles = run("dev", {"strata:roles": {"permissions_boundary_arn": arn}}).all("Role")
+    assert roles
+    assert [one.inputs["permissionsBoundary"] for one in roles] == [arn] * len(roles)
+    assert not [one.name for one in run("dev").all("Role") if "permissionsBoundary" in one.inputs]
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_environment_holds_references_and_no_secret(run_embedding: Runner, stack: str) -> None:
     variables = run_embedding(stack).one("Function").inputs["environment"]["variables"]
