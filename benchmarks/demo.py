@@ -1,6 +1,6 @@
 """How long `make demo` takes: from a fresh clone with empty caches, and again.
 
-    python benchmarks/demo.py [--again 3] [--json] [--keep]
+    python -m benchmarks.demo [--again 3] [--json] [--keep] [--page]
 
 The clone is a copy of this checkout's own files (what git tracks or would), in a new folder, with new and empty uv and
 pip caches; nothing of this checkout's environments or builds is used. Needs the package index, as a user would.
@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks import page
 
 ROOT = Path(__file__).resolve().parent.parent
 FRESH_SECONDS = 180.0
@@ -68,43 +70,66 @@ def run(folder: Path, variables: dict[str, str]) -> tuple[float, dict[str, Any]]
     return seconds, json.loads(done.stdout[done.stdout.index("{") :])
 
 
-def main() -> int:
-    """Print the times; 1 when a target is missed."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--again", type=int, default=3, help="how many further runs (median)")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--keep", action="store_true", help="keep the clone and its caches")
-    given = parser.parse_args()
+def measure(again: int, *, keep: bool) -> dict[str, Any]:
+    """Run the demonstrations; the figures."""
     folder = Path(tempfile.mkdtemp(prefix="strata-benchmark-"))
+    before = page.load_average()
     try:
         clone(folder / "clone")
         variables = environment(folder / "caches")
         first, report = run(folder / "clone", variables)
-        again = [run(folder / "clone", variables) for _ in range(given.again)]
+        later = [run(folder / "clone", variables) for _ in range(again)]
     finally:
-        if not given.keep:
+        if not keep:
             shutil.rmtree(folder, ignore_errors=True)
-    median = statistics.median([seconds for seconds, _ in again]) if again else 0.0
-    later: dict[str, float] = again[-1][1]["steps"] if again else {}
-    found = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}",
+    median = statistics.median([seconds for seconds, _ in later])
+    return {
         "fresh_seconds": round(first, 1),
         "fresh_target": FRESH_SECONDS,
         "fresh_steps": report["steps"],
         "again_seconds": round(median, 1),
-        "again_runs": [round(seconds, 1) for seconds, _ in again],
+        "again_runs": [round(seconds, 1) for seconds, _ in later],
         "again_target": AGAIN_SECONDS,
-        "again_steps": later,
+        "again_steps": later[-1][1]["steps"],
+        "load_average": {"before": before, "after": page.load_average()},
         "ok": first < FRESH_SECONDS and median < AGAIN_SECONDS,
     }
-    if given.json:
-        print(json.dumps(found, indent=2))
-    else:
-        print(f"make demo, {found['machine']}")
-        print(f"  fresh clone, empty caches  {first:6.1f} s   (target {FRESH_SECONDS:.0f} s)")
-        print(f"  again, median of {len(again)}         {median:6.1f} s   (target {AGAIN_SECONDS:.0f} s)")
-        for title, seconds in report["steps"].items():
-            print(f"    {title:<28} {seconds:6.1f} s → {later.get(title, 0.0):6.1f} s")
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """The page's section."""
+    load = found["load_average"]
+    rows = [
+        [title, f"{seconds:.1f} s", f"{found['again_steps'].get(title, 0.0):.1f} s"]
+        for title, seconds in found["fresh_steps"].items()
+    ]
+    rows += [
+        ["**`make demo` in all**", f"**{found['fresh_seconds']:.0f} s**", f"**{found['again_seconds']:.0f} s**"],
+        ["wanted: under", f"{found['fresh_target']:.0f} s", f"{found['again_target']:.0f} s"],
+    ]
+    return (
+        "## `make demo`\n"
+        "*Fresh*: from a new clone with empty caches of uv and pip, so that everything is downloaded, the environment "
+        "made and the layer built first; its time depends on the index. *Again*: the median of "
+        f"{len(found['again_runs'])} further runs, the steps of the last one. Load average of the machine "
+        f"{load['before']:.1f} before, {load['after']:.1f} after.\n\n"
+        f"{page.table(['', 'fresh', 'again'], rows)}\n"
+    )
+
+
+def main() -> int:
+    """Measure, print, and with --page write the section; 1 when a target is missed."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--again", type=int, default=3, help="how many further runs (median); at least 1")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="keep the clone and its caches")
+    parser.add_argument("--page", action="store_true", help="write the section of docs/benchmarks.md")
+    given = parser.parse_args()
+    found = measure(max(1, given.again), keep=given.keep)
+    print(json.dumps(found, indent=2) if given.json else markdown(found))
+    if given.page:
+        versions = {"Python": platform.python_version()}
+        page.section("demo", "python -m benchmarks.demo --page", markdown(found), versions)
     return 0 if found["ok"] else 1
 
 

@@ -21,7 +21,7 @@ HEAD = """# Measured
 Every section below was written by the command that it names, in one run on one machine; nothing is edited by hand.
 Compare the numbers of a section with each other, not with those of another machine.
 """
-ORDER = ("compare", "cold_start", "load")
+ORDER = ("demo", "layers", "compare", "cold_start", "load")
 """Of the sections on the page, by the module that writes them."""
 
 

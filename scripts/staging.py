@@ -15,8 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from layer_builds import LayerBuildError
+
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_OUT = frozenset({".git", ".venv", ".uv", ".build", ".sandbox", "__pycache__", "node_modules"})
@@ -28,6 +30,28 @@ LAST_LINES = 30
 
 class StagingError(Exception):
     """The command did not go well; nothing was written."""
+
+
+def in_words(command: Callable[[], int], *, kept: str) -> int:
+    """Run a command line's work, and say what is wrong with it in words.
+
+    Args:
+        command: Returns the exit code.
+        kept: What an error leaves as it was, for example "nothing was written".
+
+    Returns:
+        The command's exit code; 1 after an error, 130 when it was stopped.
+    """
+    try:
+        return command()
+    except (StagingError, LayerBuildError) as error:
+        print(f"error: {error}\n{kept[0].upper()}{kept[1:]}.", file=sys.stderr)
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}\nEverything is as it was.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"stopped; {kept}", file=sys.stderr)
+        return 130
+    return 1
 
 
 class Stage:

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from layer_builds import ALL_TARGETS, LAYERS_DIR, LayerBuildError, LayerSpec, ManifestEntry, layer_names, load_layer
+from layer_builds import ALL_TARGETS, LAYERS_DIR, LayerSpec, ManifestEntry, layer_names, load_layer
 from layer_builds.manifest import load_manifest
 from layer_builds.spec import joined
-from scripts.staging import ROOT, StagingError, report, stage
+from scripts.staging import ROOT, StagingError, in_words, report, stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -178,17 +178,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("package", metavar="PACKAGE", help="such as openai")
     parser.add_argument("--json", action="store_true", help="for machines, on stdout")
     options = parser.parse_args(arguments)
-    try:
-        done = upgrade(options.package)
-    except (StagingError, LayerBuildError) as error:
-        print(f"error: {error}\nLocks and manifests are as they were.", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}\nEverything is as it was.", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; locks and manifests are as they were", file=sys.stderr)
-        return 130
+    return in_words(lambda: _run(options), kept="locks and manifests are as they were")
+
+
+def _run(options: argparse.Namespace) -> int:
+    done = upgrade(options.package)
     if options.json:
         print(json.dumps(asdict(done)))
     else:

@@ -8,10 +8,9 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from layer_builds import LayerBuildError
 from scripts.scaffold.functions import STACKS, TRIGGERS, Made, new_function
 from scripts.scaffold.layers import new_layer
-from scripts.staging import StagingError, report
+from scripts.staging import in_words, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,18 +26,12 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what is wrong goes to stderr in words, and gives 1."""
     options = _parser().parse_args(arguments)
+    return in_words(lambda: _run(options), kept="nothing was written")
+
+
+def _run(options: argparse.Namespace) -> int:
     command: Callable[[argparse.Namespace], Made] = options.command
-    try:
-        made = command(options)
-    except (StagingError, LayerBuildError) as error:
-        print(f"error: {error}\nNothing was written.", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}\nEverything is as it was.", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
-        return 130
+    made = command(options)
     if options.json:
         print(json.dumps(asdict(made)))
     else:

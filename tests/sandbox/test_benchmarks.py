@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING
 
-from benchmarks import page
+from benchmarks import demo, layers, page
 from benchmarks.cold_start import by_package
 from benchmarks.compare import compared, cpus
 from benchmarks.load import percentiles
@@ -61,3 +61,51 @@ def test_a_section_replaces_its_own_former_self_and_leaves_the_others(tmp_path: 
     assert "old" not in text
     assert text.index("## Beside") < text.index("## Load") < text.index("new")
     assert "`python -m benchmarks.load`" in text
+
+
+def spread(*values: float) -> dict[str, float]:
+    return {"median": values[len(values) // 2], "min": values[0], "max": values[-1], "runs": len(values)}
+
+
+def test_the_layers_section_says_what_was_measured_and_what_was_wanted() -> None:
+    results = {
+        "build": {"seconds": spread(5.0, 6.5, 7.0), "goal": "under 8 s"},
+        "size": {
+            "share": 0.642,
+            "share_without_drop": 0.759,
+            "layer_bytes": 30_900_000,
+            "pip_install_t_bytes": 48_200_000,
+            "drop": ["pinecone/grpc/**"],
+            "goal": "at most 70%",
+        },
+        "import": {
+            "times_faster": 2.19,
+            "layer_seconds": spread(0.51, 0.53, 0.63),
+            "pip_install_t_no_compile_seconds": spread(1.04, 1.17, 1.49),
+            "goal": "at least 2 times",
+        },
+        "preview": {"seconds": spread(0.1, 0.1, 0.2), "goal": "under 1 s"},
+    }
+    text = layers.markdown({"results": results, "runs": 3, "load_average": {"before": 0.5, "after": 1.0}})
+    assert "| warm native build | 6.5 s | 5.00 to 7.00 s | under 8 s |" in text
+    assert "| size, of pip's | 64% (30.9 of 48.2 MB) |  | at most 70% |" in text
+    assert "| 2.2 times | 0.51 to 0.63 s against 1.04 to 1.49 s |" in text
+    assert "With what `layer.toml` drops (`pinecone/grpc/**`) the size would be 76%." in text
+
+
+def test_the_demo_section_has_each_step_of_both_runs() -> None:
+    text = demo.markdown(
+        {
+            "fresh_seconds": 30.7,
+            "fresh_target": 180.0,
+            "fresh_steps": {"Program deployed": 9.3},
+            "again_seconds": 14.4,
+            "again_runs": [14.4, 14.0, 15.0],
+            "again_target": 45.0,
+            "again_steps": {"Program deployed": 2.7},
+            "load_average": {"before": 0.5, "after": 1.0},
+        }
+    )
+    assert "| Program deployed | 9.3 s | 2.7 s |" in text
+    assert "| **`make demo` in all** | **31 s** | **14 s** |" in text
+    assert "| wanted: under | 180 s | 45 s |" in text
