@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from layer_builds import LayerBuildError, build_layer, interpreters, verify
+from layer_builds import LayerBuildError, Target, build_layer, interpreters, verify
 from layer_builds.actions import Check, Compile, Install, PlaceAsset, Prune, Record, Smoke, Together, Zip
 from layer_builds.archive import write_archive
 from layer_builds.build import BuiltLayer, plan_actions
@@ -185,6 +186,16 @@ def test_the_smoke_call_has_no_network(tmp_path: Path) -> None:
 
 def test_the_smoke_call_sees_no_package_of_this_machine(tmp_path: Path) -> None:
     assert "No module named 'pytest'" in failure(*small(tmp_path, smoke="def smoke():\n    import pytest\n"))
+
+
+def test_another_cpus_stand_in_for_the_runtime_has_bytecode_for_it(tmp_path: Path) -> None:
+    """Under emulation, compiling boto3 anew would be most of the smoke call."""
+    _, installer = small(tmp_path)
+    other = Target(HERE.runtime, OTHER)
+    home = interpreters.target_runtime_root(other, Path(sys.executable), installer)
+    (compiled,) = home.glob("boto3/__pycache__/__init__.*.pyc")
+    assert compiled.name == f"__init__.cpython-{HERE.facts.python.replace('.', '')}.pyc"
+    assert compiled.read_bytes()[4:8] == b"\x01\x00\x00\x00", "unchecked-hash: valid wherever the folder is used"
 
 
 def test_a_crash_in_native_code_is_told_as_one(tmp_path: Path) -> None:
