@@ -37,10 +37,9 @@ _TEST_FOLDER = re.compile(r"(?<=/)tests?/")
 _IMPORTS_TESTS = re.compile(rb"^[ \t]*(?:from|import)\b[^\n]*\btests?\b", re.MULTILINE)
 _USELESS = re.compile(r".*\.(pyc|pyo|c|cc|cpp|h|hpp|pxd|pyx|pxi|a|la|lib|f|f90)")
 _MAX_RECORD_BYTES = 32_000_000
-RECORD_COLUMNS = 3
-"""File, hash, bytes: https://packaging.python.org/en/latest/specifications/recording-installed-packages/."""
 Fingerprint = tuple[str, str]
-"""The two last of these columns, of one file."""
+"""A file's hash and bytes, as the last two of RECORD's three columns have them:
+https://packaging.python.org/en/latest/specifications/recording-installed-packages/."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,10 +232,11 @@ def _package(info: Path) -> Package:
 
 
 def _record_rows(python: Path, package: Package) -> list[tuple[str, str, str]]:
-    """File, hash, bytes of each file of a package, as its RECORD has them."""
+    """File, hash, bytes of each file of a package, as its RECORD has them; empty where it says nothing."""
     text = (python / package.info / "RECORD").read_text(encoding="utf-8")
     rows = csv.reader(io.StringIO(text, newline=""))
-    return [(row[0], row[1], row[2]) for row in rows if len(row) == RECORD_COLUMNS]
+    filled = ([*row, "", ""] for row in rows if row)
+    return [(file, digest, size) for file, digest, size, *_ in filled]
 
 
 def _fingerprint(path: Path) -> Fingerprint:

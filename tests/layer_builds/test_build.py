@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import zipfile
@@ -335,6 +336,11 @@ def test_verify_takes_a_finished_archive_as_a_strangers(tmp_path: Path) -> None:
         file.extractall(tree)
     (tree / "python/alpha/__init__.py").write_text("VALUE = 1  # changed\n")
     changed = tmp_path / "changed.zip"
+    write_archive(tree, changed)
+    with pytest.raises(LayerBuildError, match=r"alpha/__init__\.py is not what its RECORD says"):
+        verify(layer, HERE, changed, compiler=COMPILER, run=installer)
+    record = tree / "python/alpha-1.0.dist-info/RECORD"
+    record.write_text(re.sub(r"(alpha/__init__\.py),.*", r"\1", record.read_text()))
     write_archive(tree, changed)
     with pytest.raises(LayerBuildError, match=r"alpha/__init__\.py is not what its RECORD says"):
         verify(layer, HERE, changed, compiler=COMPILER, run=installer)
