@@ -126,8 +126,7 @@ class Install:
             done = self.run(job)
         if done.returncode != 0:
             raise LayerBuildError(_install_error(job, done.stderr))
-        job.fingerprints.update(installed_tree.fingerprints(job.python))
-        changed = installed_tree.altered(job.python, job.fingerprints)
+        changed = self._altered(job)
         if changed:
             self._install_anew(job, changed)
 
@@ -135,9 +134,18 @@ class Install:
         """Run uv once."""
         return job.run([*self.argv(job.python), *options], cwd=job.tree.parent)
 
-    def _install_anew(self, job: Job, changed: list[tuple[Package, str]]) -> None:
+    @staticmethod
+    def _altered(job: Job) -> dict[Package, list[str]]:
+        """Fingerprint what is there; package → its files that are not what its RECORD says."""
+        job.fingerprints = installed_tree.fingerprints(job.python)
+        changed: dict[Package, list[str]] = {}
+        for package, file in installed_tree.altered(job.python, job.fingerprints):
+            changed.setdefault(package, []).append(file)
+        return changed
+
+    def _install_anew(self, job: Job, changed: Mapping[Package, list[str]]) -> None:
         """Take packages out of an empty cache: what comes from there is what the locked hashes say."""
-        names = {package.name for package, _ in changed}
+        names = {package.name for package in changed}
         with tempfile.TemporaryDirectory(prefix="anew-", dir=job.tree.parent) as folder:
             lock = Path(folder) / "lock.txt"
             lines = self.lock.read_text(encoding="utf-8").splitlines()
@@ -146,13 +154,10 @@ class Install:
             done = anew.run(job, "--reinstall", "--cache-dir", folder)
         if done.returncode != 0:
             raise LayerBuildError(_install_error(job, done.stderr))
-        job.fingerprints.clear()
-        job.fingerprints.update(installed_tree.fingerprints(job.python))
-        still = set(installed_tree.altered(job.python, job.fingerprints))
-        for package in sorted({package for package, _ in changed}, key=lambda one: one.name):
-            files = [file for one, file in changed if one == package]
+        still = self._altered(job)
+        for package, files in changed.items():
             more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-            if (package, files[0]) in still:
+            if files[0] in still.get(package, ()):
                 job.say(f"{files[0]}{more} of package {package} is not what its RECORD says: its wheel was made so")
             else:
                 job.say(

@@ -112,8 +112,10 @@ def drop(python: Path, globs: Sequence[str]) -> list[str]:
     Raises:
         LayerBuildError: a glob matches nothing, so the package has changed since it was written.
     """
+    if not globs:
+        return []
     gone: set[str] = set()
-    files = tree_files(python) if globs else []
+    files = tree_files(python)
     for glob in globs:
         pattern = _glob(glob)
         found = [file for file in files if pattern.fullmatch(file)]
@@ -153,7 +155,7 @@ def write_records(python: Path, known: Mapping[str, Fingerprint]) -> None:
     for package in packages(python):
         record = f"{package.info}/RECORD"
         kept = files.intersection(package.files)
-        kept.update(one for file in package.files if file in kept for one in compiled.get(file, ()))
+        kept |= {one for file in kept for one in compiled.get(file, ())}
         rows = [(file, *(known.get(file) or _fingerprint(python / file))) for file in sorted(kept - {record})]
         out = io.StringIO(newline="")
         csv.writer(out, lineterminator="\n").writerows([*rows, (record, "", "")])
@@ -169,7 +171,7 @@ def altered(python: Path, found: Mapping[str, Fingerprint]) -> list[tuple[Packag
     return [
         (package, file)
         for package in packages(python)
-        for file, digest, _ in _record_rows(python, package)
+        for file, digest, _ in _record_rows(python / package.info / "RECORD")
         if digest.startswith("sha256=") and file in package.files and found.get(file, ("", ""))[0] != digest.rstrip("=")
     ]
 
@@ -191,7 +193,7 @@ def check_records(python: Path, installed: Iterable[Package], entries: Iterable[
         if file not in whose:
             raise LayerBuildError(f"{PYTHON}/{file} is in no package's RECORD: something else wrote into the layer")
     for package in installed:
-        for file, digest, size in _record_rows(python, package):
+        for file, digest, size in _record_rows(python / package.info / "RECORD"):
             if file.endswith(".dist-info/RECORD"):
                 continue
             if file not in packed:
@@ -213,10 +215,8 @@ def _package(info: Path) -> Package:
     if not record.is_file() or record.stat().st_size > _MAX_RECORD_BYTES:
         raise LayerBuildError(f"package {name} {version} has no RECORD of its files: its wheel is broken")
     files: set[str] = set()
-    for row in csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline="")):
-        if not row:
-            continue
-        file = row[0].replace("\\", "/")
+    for listed, _, _ in _record_rows(record):
+        file = listed.replace("\\", "/")
         if file.startswith(("../../bin/", "../../../bin/")):
             continue  # `uv pip install --target` lists the scripts so, and they are deleted
         if not is_plain_path(file):
@@ -231,10 +231,9 @@ def _package(info: Path) -> Package:
     return Package(normal, version, info.name, tuple(tags), tuple(sorted(files)))
 
 
-def _record_rows(python: Path, package: Package) -> list[tuple[str, str, str]]:
-    """File, hash, bytes of each file of a package, as its RECORD has them; empty where it says nothing."""
-    text = (python / package.info / "RECORD").read_text(encoding="utf-8")
-    rows = csv.reader(io.StringIO(text, newline=""))
+def _record_rows(record: Path) -> list[tuple[str, str, str]]:
+    """File, hash, bytes of each file that a RECORD lists; empty where it says nothing."""
+    rows = csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline=""))
     filled = ([*row, "", ""] for row in rows if row)
     return [(file, digest, size) for file, digest, size, *_ in filled]
 
@@ -276,11 +275,12 @@ def _unused_tests(python: Path, files: Sequence[str]) -> list[str]:
     `numpy.testing` is what such imports are for: deleting `numpy/_core/tests` breaks it.
     """
     folders = {file[: found.end() - 1] for file in files for found in _TEST_FOLDER.finditer(file)}
-    imports = [(file, _imports_of_tests(python / file, file)) for file in files if folders and file.endswith(".py")]
+    modules = [file for file in files if file.endswith(".py")] if folders else []
+    imports = {file: imported for file in modules if (imported := _imports_of_tests(python / file, file))}
     unused = set(folders)
     while True:
         inside = tuple(f"{folder}/" for folder in unused)
-        outside = {module for file, modules in imports if modules and not file.startswith(inside) for module in modules}
+        outside = {module for file, imported in imports.items() if not file.startswith(inside) for module in imported}
         used = {folder for folder in unused if any(f"{module}/".startswith(f"{folder}/") for module in outside)}
         if not used:
             # A folder inside a kept one, or inside one that goes, follows it.
