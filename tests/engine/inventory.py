@@ -42,7 +42,8 @@ _VOLATILE = frozenset(
     }
 )
 _SUFFIX = re.compile(r"(?<=[a-z0-9])-[0-9a-f]{6}(?![0-9A-Za-z])")
-_SECRET_SUFFIX = re.compile(r"(:secret:[A-Za-z0-9/_+=.@-]+?)-[A-Za-z0-9]{6}(?![0-9A-Za-z])")
+_SECRET_SUFFIX = re.compile(r"(:secret:[\w/+=.@-]+)-[A-Za-z0-9]{6}(?![\w/+=.@-])")
+"""What Secrets Manager adds to a secret's name in its ARN: the last six characters, whatever they are."""
 
 
 def inventory(account: Account) -> Inventory:
@@ -75,9 +76,14 @@ def alike(found: Inventory, account: Account) -> Inventory:
 
 
 def _still(value: Any) -> Any:
+    """Without what changes by itself, and tags as the set that they are: a deployment tool sends them in any order."""
     if isinstance(value, dict):
         return {key: _still(item) for key, item in value.items() if key not in _VOLATILE}
-    return [_still(item) for item in value] if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    if value and all(isinstance(item, dict) and set(item) == {"Key", "Value"} for item in value):
+        return {tag["Key"]: tag["Value"] for tag in value}
+    return [_still(item) for item in value]
 
 
 def _unpacked(value: Any) -> Any:
@@ -221,9 +227,7 @@ def _alarms(account: Account) -> Inventory:
     return {
         f"cloudwatch/alarm/{alarm['AlarmName']}": {
             **alarm,
-            "tags": sorted(
-                client.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"], key=lambda tag: tag["Key"]
-            ),
+            "tags": client.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"],
         }
         for alarm in _pages(client, "describe_alarms", "MetricAlarms")
     }
@@ -231,11 +235,8 @@ def _alarms(account: Account) -> Inventory:
 
 def _secrets(account: Account) -> Inventory:
     client = account.client("secretsmanager")
-    found: Inventory = {}
-    for secret in _pages(client, "list_secrets", "SecretList", IncludePlannedDeletion=True):
-        tags = sorted(secret.pop("Tags", None) or (), key=lambda tag: tag["Key"])
-        found[f"secretsmanager/secret/{secret['Name']}"] = {**secret, "tags": tags}
-    return found
+    secrets = _pages(client, "list_secrets", "SecretList", IncludePlannedDeletion=True)
+    return {f"secretsmanager/secret/{secret['Name']}": secret for secret in secrets}
 
 
 def _parameters(account: Account) -> Inventory:
@@ -248,7 +249,6 @@ def _buckets(account: Account) -> Inventory:
     found: Inventory = {}
     for bucket in client.list_buckets()["Buckets"]:
         name = bucket["Name"]
-        tags = _maybe(client.get_bucket_tagging, Bucket=name) or {"TagSet": []}
         found[f"s3/bucket/{name}"] = {
             "policy": _maybe(client.get_bucket_policy, Bucket=name),
             "encryption": _maybe(client.get_bucket_encryption, Bucket=name),
@@ -256,7 +256,7 @@ def _buckets(account: Account) -> Inventory:
             "versioning": _maybe(client.get_bucket_versioning, Bucket=name),
             "notification": _maybe(client.get_bucket_notification_configuration, Bucket=name),
             "lifecycle": _maybe(client.get_bucket_lifecycle_configuration, Bucket=name),
-            "tags": sorted(tags["TagSet"], key=lambda tag: tag["Key"]),
+            "tags": _maybe(client.get_bucket_tagging, Bucket=name),
             "objects": {one["Key"]: one["Size"] for one in _pages(client, "list_objects_v2", "Contents", Bucket=name)},
         }
     return found
