@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,12 @@ import tiktoken
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.embedding.chunks import LEAST_LIMIT, Tokenizer
+from lambdas.embedding.chunks import LEAST_LIMIT, MAX_CHUNK_BYTES, Tokenizer, _word_boundaries
 from lambdas.embedding.errors import ConfigurationError
 from tests.vocabulary import vocabulary
 
 LIMIT = 8_192
-ONE_MIB = 1_000_000
+ONE_MIB = 1_048_576
 pieces = st.sampled_from(
     [
         "word",
@@ -35,6 +36,8 @@ pieces = st.sampled_from(
         "\x00",
     ]
 )
+whitespace = st.text(st.sampled_from(" \t\n\r\x0b\x0c\x1c\x85\xa0\u2003\u3000\u2028"), min_size=1, max_size=12)
+words = st.sampled_from(["word", "1", "!", "!?", "é", "漢", "'s", "😀", "\x1c"])
 texts = st.text(st.characters(codec="utf-8"), min_size=1) | st.lists(pieces, min_size=1, max_size=300).map("".join)
 
 
@@ -97,12 +100,25 @@ def test_words_are_left_whole(tokenizer: Tokenizer) -> None:
     assert all(chunk.text.startswith(" ") for chunk in chunks[1:])
 
 
-@pytest.mark.parametrize("unit", ["a", "漢字", "😀", " \n", "1", "ä̈", "the quick brown fox "])
+@pytest.mark.parametrize(
+    "unit", ["a", "漢字", "😀", " ", "\t", "\r\n", " \n", "\u3000", "1", "ä̈", "the quick brown fox "]
+)
 def test_the_largest_message_there_is_can_be_cut(tokenizer: Tokenizer, unit: str) -> None:
-    text = (unit * ONE_MIB)[: ONE_MIB // len(unit.encode()) * len(unit)]
+    # A word at the end: without one, whitespace is another thing to the tokenizer's regular expression.
+    text = unit * ((ONE_MIB - 2) // len(unit.encode())) + "y"
     chunks = tokenizer.split(text, LIMIT)
     assert "".join(chunk.text for chunk in chunks) == text
     assert max(chunk.tokens for chunk in chunks) <= LIMIT
+    assert max(len(chunk.text.encode()) for chunk in chunks) <= MAX_CHUNK_BYTES
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.lists(whitespace | words, min_size=1, max_size=20).map("".join), long=st.integers(1, 6))
+def test_cutting_in_long_whitespace_changes_no_token(tokenizer: Tokenizer, text: str, long: int) -> None:
+    bounds = list(itertools.pairwise([0, *_word_boundaries(text, long), len(text)]))
+    assert "".join(text[start:end] for start, end in bounds) == text
+    encode = tokenizer._encoding.encode_ordinary
+    assert [token for start, end in bounds for token in encode(text[start:end])] == encode(text)
 
 
 def test_special_tokens_are_plain_text(tokenizer: Tokenizer) -> None:
