@@ -19,13 +19,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
 from lambdas.embedding.chunks import Tokenizer
-from lambdas.embedding.errors import ConfigurationError, EmbeddingError
+from lambdas.embedding.errors import ConfigurationError, EmbeddingError, OutOfTimeError
 from lambdas.embedding.openai_service import OpenAIService
 from lambdas.embedding.pinecone_client import PineconeClient
 from lambdas.embedding.pipeline import BatchResult, Delivery, Pipeline
 from lambdas.embedding.settings import FUNCTION, Settings
 from lambdas.embedding.vectors import VectorIndex
-from lambdas.shared.deadline import Deadline
+from lambdas.shared.deadline import Deadline, OverrunError, within
 from lambdas.shared.health import HealthReport, is_health_request, report
 from lambdas.shared.secrets import Secret, SecretError
 
@@ -105,10 +105,15 @@ def _delivery(record: dict[str, Any]) -> Delivery:
 
 def _run(deliveries: list[Delivery], deadline: Deadline) -> BatchResult:
     try:
-        return _pipeline().run(deliveries, deadline)
+        pipeline = _pipeline()
+        return within(deadline, lambda: pipeline.run(deliveries, deadline))
     except (ConfigurationError, SecretError) as error:
         # The messages go back to the queue: raising would do the same, and count as a crash.
         return BatchResult(failures={one.message_id: error for one in deliveries})
+    except OverrunError as error:
+        _pipeline.cache_clear()  # what it has connected may still be in use
+        overrun = OutOfTimeError(f"a service kept the function waiting: {error}")
+        return BatchResult(failures={one.message_id: overrun for one in deliveries})
 
 
 def _observe(records: list[dict[str, Any]], result: BatchResult) -> None:

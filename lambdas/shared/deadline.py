@@ -7,15 +7,25 @@ from __future__ import annotations
 
 import email.utils
 import math
+import threading
 import time
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
 
 RESERVE_SECONDS = 5.0
 """Left of a function's time for its answer, its logs and its metrics."""
+OVERRUN_SECONDS = 1.0
+"""How much of the reserve work may use that ends by itself."""
+
+
+class OverrunError(Exception):
+    """Work did not end by its deadline."""
 
 
 class HasRemainingTime(Protocol):
@@ -50,6 +60,30 @@ class Deadline:
     def earlier(self, seconds: float) -> Deadline:
         """A deadline that leaves time for what comes next."""
         return Deadline(self.at - seconds)
+
+
+def within(deadline: Deadline, work: Callable[[], T]) -> T:
+    """Do work that keeps to a deadline as far as it can, and leave it behind when it does not end a second after it.
+
+    An HTTP client's timeout is for one read: a server that sends a byte now and then outlives it, and a name server
+    that does not answer is no part of it. What is left behind is frozen with the environment; by its deadline it begins
+    nothing more.
+
+    Raises:
+        OverrunError: it was left behind; what it was using may still be in use.
+    """
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:  # noqa: BLE001  raised again below, in the thread that asked
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name="work", daemon=True).start()
+    if wait([outcome], max(0.0, deadline.left()) + OVERRUN_SECONDS).not_done:
+        raise OverrunError(f"not back {OVERRUN_SECONDS:g} s after the deadline")
+    return outcome.result()
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:

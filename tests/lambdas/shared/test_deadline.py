@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import email.utils
+import threading
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.shared.deadline import Deadline, retry_after_seconds
+from lambdas.shared.deadline import OVERRUN_SECONDS, Deadline, OverrunError, retry_after_seconds, within
 from tests.lambdas.conftest import Context
 
 
@@ -22,6 +23,21 @@ def test_an_earlier_deadline_leaves_time_for_what_comes_next() -> None:
     deadline = Deadline.after(10)
     assert deadline.earlier(4).left() == pytest.approx(6, abs=0.1)
     assert deadline.left() == pytest.approx(10, abs=0.1)
+
+
+def test_work_that_ends_is_waited_for_and_answers() -> None:
+    assert within(Deadline.after(10), lambda: 1) == 1
+    assert within(Deadline.after(-10), lambda: 1) == 1
+    with pytest.raises(KeyError, match="as raised"):
+        within(Deadline.after(10), lambda: {}["as raised"])
+
+
+def test_work_that_does_not_end_is_left_behind() -> None:
+    started, ended = time.monotonic(), threading.Event()
+    with pytest.raises(OverrunError, match="not back 1 s after the deadline"):
+        within(Deadline.after(0.1), ended.wait)
+    assert 0.1 + OVERRUN_SECONDS <= time.monotonic() - started < 5
+    ended.set()
 
 
 @pytest.mark.parametrize(
