@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -27,6 +28,7 @@ MAX_WHOLE_NUMBER = 2**53
 TEXT_FIELD = "text"
 OWN_PREFIX = "strata_"
 """Metadata fields that the function adds: `text` and those of this prefix."""
+_CHUNK_ID = re.compile(r".*#[0-9]+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +48,29 @@ def parse(body: str) -> Message:
     """Read a message's body.
 
     A body that is JSON must be an object; one that begins like an object must be valid JSON; everything else is plain
-    text.
+    text. A byte order mark is no part of either.
 
     Raises:
         RejectedMessageError: the body can never be embedded.
     """
     _require_unicode(body, "the body")
+    body = body.removeprefix("\ufeff")
+    objects = _Objects()
     try:
-        value = json.loads(body, parse_constant=_no_constant, object_pairs_hook=_without_duplicates)
+        value = json.loads(body, parse_constant=_no_constant, object_pairs_hook=objects.made)
     except RecursionError:
         raise RejectedMessageError("the body is JSON nested too deeply") from None
     except ValueError as error:  # not JSON, or a number with thousands of digits
         if body.lstrip()[:1] == "{":
-            where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+            where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else f": {error}"
             raise RejectedMessageError(f"the body begins with {{ and is no valid JSON{where}") from None
         return _message({"text": body})
     if not isinstance(value, dict):
         raise RejectedMessageError(
             f'the body is JSON, and {_kind(value)} instead of an object: send {{"text": …}}, or plain text'
         )
+    if objects.duplicates:
+        raise RejectedMessageError("the body has an object with the same key twice")
     return _message(value)
 
 
@@ -97,6 +103,10 @@ def _id(value: Any) -> str:
         raise RejectedMessageError("id is empty: leave it out, and the SHA-256 of the text is used")
     if not value.isascii() or "\0" in value:
         raise RejectedMessageError(f"id {_shown(value)} has characters that are not ASCII: Pinecone takes no others")
+    if _CHUNK_ID.fullmatch(value):
+        raise RejectedMessageError(
+            f"id {_shown(value)} ends in # and a number, as the ids of a long text's chunks do: choose another id"
+        )
     if len(value) > MAX_ID_LENGTH:
         raise RejectedMessageError(f"id has {len(value)} characters: Pinecone takes at most {MAX_ID_LENGTH}")
     return value
@@ -173,14 +183,19 @@ def _require_unicode(value: str, what: str) -> None:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise RejectedMessageError(f"the body has {name}, which is no JSON")
+    raise ValueError(f"{name} is none of its values")
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise RejectedMessageError("the body has an object with the same key twice")
-    return value
+class _Objects:
+    """JSON's objects as they are read; what is wrong with them counts when the whole turned out to be JSON."""
+
+    duplicates = False
+
+    def made(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """An object from its keys and values."""
+        value = dict(pairs)
+        self.duplicates = self.duplicates or len(value) != len(pairs)
+        return value
 
 
 def _kind(value: Any) -> str:

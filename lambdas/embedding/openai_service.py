@@ -132,8 +132,8 @@ class OpenAIService:
             raise _explained(error) from None
         except openai.APIConnectionError as error:  # timeouts too
             raise UnavailableError(f"OpenAI: {type(error).__name__}") from None
-        except (ValueError, openai.APIError) as error:
-            # Broken JSON, or no data: what the client raises for an answer of status 200 that is none.
+        except (ValueError, OverflowError, RuntimeError, openai.APIError) as error:
+            # Broken JSON, no data, other types: what the client raises for an answer of status 200 that is none.
             raise UnavailableError(f"OpenAI's answer could not be read: {type(error).__name__}") from None
         vectors = _vectors(answer, len(texts))
         if any(len(vector) != settings.dimensions for vector in vectors):
@@ -154,7 +154,7 @@ def _explained(error: openai.APIStatusError) -> Exception:
         case 404:
             return ConfigurationError(f"{where}: {error.message[:DETAIL_LENGTH]}")
         case 400 | 413 | 422:
-            if error.param in OUR_PARAMETERS:
+            if isinstance(error.param, str) and error.param in OUR_PARAMETERS:
                 return ConfigurationError(f"{where}: {error.message[:DETAIL_LENGTH]}")
             return RefusedInputError(f"{where}: {error.message[:DETAIL_LENGTH]}")
         case _:
@@ -174,7 +174,7 @@ def _vectors(answer: Any, count: int) -> list[Vector]:
         if [item.index for item in ordered] != list(range(count)):
             raise UnavailableError(f"OpenAI answered {len(ordered)} vectors for {count} texts")
         vectors = [_decoded(item.embedding) for item in ordered]
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise UnavailableError(f"OpenAI's answer could not be read: {type(error).__name__}") from None
     for vector in vectors:
         if not any(vector) or not all(map(math.isfinite, vector)):

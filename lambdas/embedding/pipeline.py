@@ -59,7 +59,7 @@ class BatchResult:
     failures: dict[str, Exception] = field(default_factory=dict[str, Exception])
     """Message id to the reason; a message that is not here is done."""
     vectors: int = 0
-    """Stored."""
+    """Stored, of documents that were stored whole."""
     tokens: int = 0
     """Embedded."""
 
@@ -189,21 +189,14 @@ class Pipeline:
         newest: dict[str, _Work] = {}
         for one in sorted(works, key=lambda one: one.delivery.sent_ms):
             newest[one.message.id] = one
-        stored = {vector.id: vector for one in newest.values() for vector in self._vectors(one, vectors)}
-        failed = self._index.upsert(namespace, list(stored.values()), deadline)
-        result.vectors += len(stored) - len(failed)
+        stored = [vector for one in newest.values() for vector in self._vectors(one, vectors)]
+        failed = self._index.upsert(namespace, stored, deadline)
+        result.vectors += sum(vector.document not in failed for vector in stored)
         for one in works:
-            chunks = len(newest[one.message.id].chunks)
-            ids = (chunk_id(one.message.id, number, chunks) for number in range(chunks))
-            reason = next((failed[key] for key in ids if key in failed), None)
-            if reason is not None:
-                result.failures[one.delivery.message_id] = reason
+            if one.message.id in failed:
+                result.failures[one.delivery.message_id] = failed[one.message.id]
         # A text's own hash names one text only: nothing else can have been stored under it.
-        documents = {
-            key: len(one.chunks)
-            for key, one in newest.items()
-            if one.message.named and one.delivery.message_id not in result.failures
-        }
+        documents = {key: len(one.chunks) for key, one in newest.items() if one.message.named and key not in failed}
         if documents:
             try:
                 self._index.delete_leftovers(namespace, documents, deadline)
@@ -218,7 +211,7 @@ class Pipeline:
             # A text that does not fit beside the rest is left out whole, and the vector says so.
             fits = metadata_bytes(with_text) <= MAX_METADATA_BYTES
             kept = with_text if fits else metadata | TEXT_LEFT_OUT
-            yield StoredVector(chunk_id(message.id, number, count), vectors[chunk.text], kept)
+            yield StoredVector(chunk_id(message.id, number, count), message.id, vectors[chunk.text], kept)
 
     def _own_fields(self, message: Message, number: int, count: int) -> Metadata:
         return {

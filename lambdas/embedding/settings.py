@@ -57,8 +57,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    OPENAI_BASE_URL: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
-    """None is OpenAI itself."""
+    OPENAI_BASE_URL: Annotated[str, Field(pattern=r"^https?://\S+$")] = "https://api.openai.com/v1"
+    """Of OpenAI, or of a server that speaks its API."""
     OPENAI_TIMEOUT: Annotated[float, Field(gt=0, le=900, allow_inf_nan=False)] = 20.0
     """Seconds, for each attempt."""
     OPENAI_MAX_RETRIES: Annotated[int, Field(ge=0, le=10)] = 3

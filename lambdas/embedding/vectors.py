@@ -15,11 +15,11 @@ from lambdas.embedding.errors import (
     RefusedInputError,
     UnavailableError,
 )
-from lambdas.embedding.messages import OWN_PREFIX, Metadata, metadata_bytes
+from lambdas.embedding.messages import MAX_ID_LENGTH, OWN_PREFIX, Metadata, metadata_bytes
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lambdas.embedding.pinecone_client import PineconeClient
     from lambdas.shared.deadline import Deadline
@@ -40,6 +40,8 @@ class StoredVector:
     """What is kept of one chunk."""
 
     id: str
+    document: str
+    """The id of the document that it is a chunk of."""
     values: array[float]
     metadata: Metadata
 
@@ -72,27 +74,33 @@ class VectorIndex:
             self._dimension = expected
 
     def upsert(self, namespace: str, vectors: Sequence[StoredVector], deadline: Deadline) -> dict[str, EmbeddingError]:
-        """Store vectors, in as few requests as the limits allow.
+        """Store documents, in as few requests as the limits allow.
 
-        A request that is refused is divided until what is bad in it stands alone.
+        A request that is refused is divided until what is bad in it stands alone. Of a document whose chunk cannot be
+        stored, nothing behind that chunk is: what is in the index has no gaps (see `delete_leftovers`).
 
         Args:
             namespace: "" is the default one.
-            vectors: with different ids.
+            vectors: with different ids, a document's in their order.
             deadline: nothing is begun, and nothing waited for, beyond it.
 
         Returns:
-            The ids that were not stored, each with the reason.
+            The documents that were not stored whole, each with the reason.
 
         Raises:
             KeyRefusedError, SecretError: nothing can be stored now.
         """
         failed: dict[str, EmbeddingError] = {}
         for group in _groups(vectors):
-            failed |= self._upsert(namespace, group, deadline)
+            self._upsert(namespace, group, deadline, failed)
         return failed
 
-    def _upsert(self, namespace: str, group: list[StoredVector], deadline: Deadline) -> dict[str, EmbeddingError]:
+    def _upsert(
+        self, namespace: str, group: Sequence[StoredVector], deadline: Deadline, failed: dict[str, EmbeddingError]
+    ) -> None:
+        group = [one for one in group if one.document not in failed]
+        if not group:
+            return
         body = [
             # Nine digits name a float32 exactly; all those of the double that carries it would double the request.
             {"id": one.id, "values": [float(f"{value:.9g}") for value in one.values], "metadata": one.metadata}
@@ -104,19 +112,21 @@ class VectorIndex:
             )
         except RefusedInputError as error:
             if len(group) == 1:
-                return {group[0].id: error}
+                failed[group[0].document] = error
+                return
             half = len(group) // 2
-            return self._upsert(namespace, group[:half], deadline) | self._upsert(namespace, group[half:], deadline)
+            self._upsert(namespace, group[:half], deadline, failed)
+            self._upsert(namespace, group[half:], deadline, failed)
         except (UnavailableError, OutOfTimeError) as error:
-            return {one.id: error for one in group}
-        return {}
+            failed.update((one.document, error) for one in group)
 
     def delete_leftovers(self, namespace: str, chunks: Mapping[str, int], deadline: Deadline) -> None:
         """Delete what an earlier, longer or shorter, version of a document left in the index.
 
         A document `x` of one chunk is the vector `x`; of n chunks it is `x#0` to `x#n-1`. The chunks of a document are
         without gaps, so one look behind its end tells, for all documents in one request, whether anything is left over.
-        Only vectors that this function stored for that document are deleted, whatever they are called.
+        The last are deleted first: what is left when that is cut short has no gaps either, and is found by the next
+        delivery. Only vectors that this function stored for that document are deleted, whatever they are called.
 
         Args:
             namespace: of the documents.
@@ -132,11 +142,12 @@ class VectorIndex:
             if count > 1:
                 probes[document] = document
         leftovers = self._leftovers(namespace, probes, deadline)
-        doomed = list(leftovers)
+        doomed: list[str] = []
         for probe in leftovers:
             document = probes[probe]
             if probe != document:
-                doomed += self._behind(namespace, document, int(probe.rpartition("#")[2]) + 1, deadline)
+                doomed += reversed(self._behind(namespace, document, int(probe.rpartition("#")[2]) + 1, deadline))
+            doomed.append(probe)
         for start in range(0, len(doomed), MAX_DELETE_IDS):
             ids = doomed[start : start + MAX_DELETE_IDS]
             self._client.call(
@@ -144,27 +155,27 @@ class VectorIndex:
             )
 
     def _behind(self, namespace: str, document: str, first: int, deadline: Deadline) -> list[str]:
-        """The leftover chunks from a number on."""
+        """The leftover chunks from a number on, in order."""
         found: list[str] = []
         while True:
             probes = {chunk_id(document, number, 2): document for number in range(first, first + PROBE_IDS)}
             page = self._leftovers(namespace, probes, deadline)
             found += page
-            if len(page) < len(probes):
+            if len(page) < PROBE_IDS:
                 return found
             first += PROBE_IDS
 
     def _leftovers(self, namespace: str, probes: Mapping[str, str], deadline: Deadline) -> list[str]:
-        """Those of the probed ids whose vectors belong to the document that they are probed for."""
+        """Those of the probed ids, in order, whose vectors belong to the document that they are probed for."""
         found: list[str] = []
-        for ids in _pages(probes):
+        for ids in _pages(key for key in probes if len(key) <= MAX_ID_LENGTH):
             answer = self._client.call(
                 lambda index, timeout, ids=ids: index.fetch(ids=ids, namespace=namespace, timeout=timeout), deadline
             )
             found += [
                 key
-                for key, vector in answer.vectors.items()
-                if (vector.metadata or {}).get(DOCUMENT_FIELD) == probes.get(key)
+                for key in ids
+                if key in answer.vectors and (answer.vectors[key].metadata or {}).get(DOCUMENT_FIELD) == probes[key]
             ]
         return found
 
@@ -189,7 +200,7 @@ def _groups(vectors: Sequence[StoredVector]) -> Iterator[list[StoredVector]]:
         yield group
 
 
-def _pages(ids: Mapping[str, str]) -> Iterator[list[str]]:
+def _pages(ids: Iterable[str]) -> Iterator[list[str]]:
     """Ids in requests whose address is not too long."""
     page: list[str] = []
     size = 0

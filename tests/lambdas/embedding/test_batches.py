@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from sandbox.pinecone_store import Record
 from tests.lambdas.conftest import Function, HashedModel, reasons, record
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def test_a_long_text_becomes_numbered_chunks_that_join_to_the_text(function: Fun
     assert function.embeddings() == [200]
     assert [(one.metadata or {})["strata_chunks"] for one in chunks] == [3, 3, 3]
     assert [(one.metadata or {})["strata_chunk"] for one in chunks] == [0, 1, 2]
-    assert "".join(str((one.metadata or {})["text"]) for one in chunks if one.metadata) in text
+    assert "".join(str((one.metadata or {})["text"]) for one in chunks if one.metadata) == text
 
 
 def test_a_text_of_exactly_the_limit_is_one_vector_and_one_more_token_makes_two(function: Function) -> None:
@@ -209,10 +210,20 @@ def test_a_shorter_version_of_a_document_leaves_no_old_chunks(function: Function
     assert {key for key in function.stored() if key.startswith("other")} == before
 
 
-def test_a_document_of_somebody_elses_numbering_is_no_leftover(function: Function) -> None:
-    assert function.send({"id": "issue#0", "text": "number zero"}, {"id": "issue#1", "text": "number one"}) == []
+def test_a_vector_that_another_program_stored_is_no_leftover(function: Function) -> None:
+    function.index.store.upsert("", [Record("issue#0", np.ones(384, np.float32), {"text": "number zero"})])
     assert function.send({"id": "issue", "text": "the issue itself"}) == []
-    assert function.stored().keys() == {"issue", "issue#0", "issue#1"}
+    assert function.stored().keys() == {"issue", "issue#0"}
+
+
+def test_the_longest_ids_are_stored_beside_others(function: Function) -> None:
+    assert function.send({"id": "x" * 512, "text": "one"}, {"id": "y" * 510, "text": "a " * 9_000}, "three") == []
+    assert len(function.stored()) == 4
+
+
+def test_a_million_spaces_do_not_take_their_neighbours_down(function: Function) -> None:
+    assert function.send("good neighbour", {"id": "wide", "text": f"x{' ' * 1_000_000}y"}) == []
+    assert sorted(function.stored())[1:] == ["wide#0", "wide#1", "wide#2"]
 
 
 def test_messages_without_an_id_are_not_looked_up(function: Function) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from sandbox.faults import Fault
+from sandbox.pinecone_store import Record
 from tests.lambdas.conftest import OPENAI_KEY, PINECONE_KEY, Function, HashedModel, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EMBEDDINGS, UPSERT, STATS, FETCH = "/v1/embeddings", "/vectors/upsert", "/describe_index_stats", "/vectors/fetch"
+EMBEDDINGS, STATS = "/v1/embeddings", "/describe_index_stats"
+UPSERT, FETCH, DELETE = "/vectors/upsert", "/vectors/fetch", "/vectors/delete"
 BROKEN_ANSWERS = [
     "<html>Bad gateway</html>",
     '{"data": [',
@@ -26,6 +32,7 @@ BROKEN_ANSWERS = [
     '{"data": [{"object": "embedding", "index": 0, "embedding": "not base64!"}]}',
     '{"data": [{"object": "embedding", "index": 0, "embedding": "AAAAAA=="}]}',
     '{"data": [{"object": "embedding", "index": 0, "embedding": [1.0, "x"]}]}',
+    f'{{"data": [{{"object": "embedding", "index": 0, "embedding": [{10**400}]}}]}}',
     '{"data": [{"object": "embedding", "index": 1, "embedding": [1.0]}]}',
     '{"data": [{"object": "embedding", "embedding": [1.0]}]}',
     '{"data": 7}',
@@ -211,6 +218,39 @@ def test_a_slow_index_is_given_up_in_time(function: Function, caplog: pytest.Log
     assert reasons(caplog)[0][0] in {"unavailable", "out of time"}
 
 
+class _Dripping(BaseHTTPRequestHandler):
+    """Answers a byte now and then, so that no read ever times out."""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "1000")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(60):
+                self.wfile.write(b" ")
+                time.sleep(0.2)
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+
+@pytest.mark.parametrize("variable", ["OPENAI_BASE_URL", "PINECONE_INDEX_HOST"])
+def test_an_answer_that_drips_is_left_behind_in_time(
+    make_function: Callable[..., Function], caplog: pytest.LogCaptureFixture, variable: str
+) -> None:
+    warm(make_function())
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Dripping) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        function = make_function(**{variable: f"http://127.0.0.1:{server.server_port}/v1"})
+        started = time.monotonic()
+        assert function.send("one", "two", seconds=7) == [0, 1]
+        assert time.monotonic() - started < 6
+        server.shutdown()
+    assert {reason for reason, _ in reasons(caplog)} == {"out of time"}
+    assert make_function().send("one", "two") == []
+
+
 # --- Pinecone
 
 
@@ -264,6 +304,34 @@ def test_one_namespace_that_fails_leaves_the_others_alone(function: Function) ->
     assert function.send({"text": "a", "namespace": "x"}, {"text": "b", "namespace": "y"}) == [0]
     assert function.stored("x") == {}
     assert len(function.stored("y")) == 1
+
+
+def test_a_document_that_was_stored_in_part_leaves_nothing_when_it_is_replaced(function: Function) -> None:
+    function.index.faults.script(*[Fault(status=500)] * 4, path=UPSERT)
+    # 1,000 vectors or 2 MB are a request: this document takes two.
+    assert function.send({"id": "doc", "text": "1" * 1_000_000, "metadata": {"note": "x" * 40_000}}) == [0]
+    assert function.send({"id": "doc", "text": "version two"}) == []
+    assert function.stored().keys() == {"doc"}
+
+
+def test_a_refused_chunk_ends_its_document_and_no_other(function: Function) -> None:
+    refuse = Fault(status=400, body='{"code": 3, "message": "bad vector", "details": []}')
+    # All five are refused; doc#0 and doc#1 are; doc#0 passes; doc#1 alone is refused; doc#2 and doc#3 are not tried.
+    function.index.faults.script(refuse, refuse, None, refuse, None, path=UPSERT)
+    assert function.send({"id": "doc", "text": " a" * 8_192 * 4}, "other") == [0]
+    assert [key for key in function.stored() if key.startswith("doc")] == ["doc#0"]
+    assert len(function.stored()) == 2
+
+
+def test_leftovers_whose_deletion_was_cut_short_are_deleted_by_the_next_delivery(function: Function) -> None:
+    values = np.ones(384, np.float32)
+    old = [Record(f"doc#{number}", values, {"strata_document": "doc"}) for number in range(1_500)]
+    function.index.store.upsert("", old)
+    function.index.faults.script(None, *[Fault(status=500)] * 4, path=DELETE)
+    assert function.send({"id": "doc", "text": "short now"}) == [0]
+    assert len(function.stored()) == 501
+    assert function.send({"id": "doc", "text": "short now"}) == []
+    assert function.stored().keys() == {"doc"}
 
 
 def test_leftovers_that_cannot_be_looked_for_fail_the_message(function: Function) -> None:

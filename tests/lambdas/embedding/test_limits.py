@@ -32,20 +32,22 @@ def test_a_request_holds_at_most_2048_texts() -> None:
 @given(st.lists(st.integers(0, 40_000), max_size=150), st.sampled_from([384, 3_072]))
 def test_upserts_hold_every_vector_once_and_keep_the_limits(sizes: list[int], dimensions: int) -> None:
     values = array("f", [-1.2345678e-05] * dimensions)
-    vectors = [StoredVector(str(number), values, {"text": "x" * size}) for number, size in enumerate(sizes)]
+    vectors = [
+        StoredVector(str(number), str(number), values, {"text": "x" * size}) for number, size in enumerate(sizes)
+    ]
     groups = list(_groups(vectors))
     assert [vector for group in groups for vector in group] == vectors
     assert all(sum(vector.bytes() for vector in group) <= MAX_UPSERT_BYTES for group in groups)
 
 
 def test_an_upsert_holds_at_most_1000_vectors() -> None:
-    vectors = [StoredVector(str(number), array("f", [1.0]), {}) for number in range(2_500)]
+    vectors = [StoredVector(str(number), str(number), array("f", [1.0]), {}) for number in range(2_500)]
     assert [len(group) for group in _groups(vectors)] == [MAX_UPSERT_VECTORS, MAX_UPSERT_VECTORS, 500]
 
 
 @given(st.lists(float32, min_size=1, max_size=64), st.text(st.characters(codec="utf-8"), max_size=50))
 def test_the_size_that_is_reckoned_with_is_never_too_small(values: list[float], text: str) -> None:
-    vector = StoredVector("a" * 20, array("f", values), {"text": text})
+    vector = StoredVector("a" * 20, "a", array("f", values), {"text": text})
     sent = {"id": vector.id, "values": [float(f"{value:.9g}") for value in values], "metadata": vector.metadata}
     assert len(json.dumps(sent, ensure_ascii=False, separators=(",", ":")).encode()) <= vector.bytes()
 

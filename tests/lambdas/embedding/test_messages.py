@@ -63,8 +63,21 @@ def test_the_same_body_is_always_the_same_message(body: str) -> None:
 
 
 def test_plain_text_is_taken_as_it_is() -> None:
-    for text in ("just words", "[not json, but text]", 'Tom\'s "quoted" text', "  spaces kept  ", "12 apples", "ünï"):
+    texts = ("just words", "[not json, but text]", 'Tom\'s "quoted" text', "  spaces kept  ", "12 apples", "ünï")
+    beginnings_of_json = (
+        "Infinity War",
+        "NaN",
+        "-Infinity is a float",
+        "[NaN, 1] in numpy",
+        '[{"a": 1, "a": 2}] is a list',
+    )
+    for text in texts + beginnings_of_json:
         assert parse(text) == Message(hashlib.sha256(text.encode()).hexdigest(), text, named=False)
+
+
+def test_a_byte_order_mark_changes_nothing() -> None:
+    assert parse('\ufeff{"id": "i", "text": "t"}') == parse('{"id": "i", "text": "t"}')
+    assert parse("\ufeffjust words") == parse("just words")
 
 
 def test_every_key_is_optional_but_text() -> None:
@@ -79,6 +92,7 @@ def test_every_key_is_optional_but_text() -> None:
     [
         ('{"text": "a"', "begins with { and is no valid JSON at character 12"),
         ("[1]", "a list instead of an object"),
+        ('[{"a": 1, "a": 2}]', "a list instead of an object"),
         ("12", "a number instead of an object"),
         ('"a"', "a string instead of an object"),
         ("null", "null instead of an object"),
@@ -92,6 +106,10 @@ def test_every_key_is_optional_but_text() -> None:
         ({"text": "a", "id": 1}, "id is a number"),
         ({"text": "a", "id": "ü"}, "not ASCII"),
         ({"text": "a", "id": "a\0"}, "not ASCII"),
+        (
+            {"text": "a", "id": "issue#12"},
+            "id 'issue#12' ends in # and a number, as the ids of a long text's chunks do",
+        ),
         ({"text": "a", "id": "a" * 513}, "id has 513 characters: Pinecone takes at most 512"),
         ({"text": "a", "namespace": "ü"}, "printable ASCII"),
         ({"text": "a", "metadata": {"a": {}}}, "metadata 'a' is an object"),
@@ -100,7 +118,7 @@ def test_every_key_is_optional_but_text() -> None:
         ({"text": "a", "metadata": {"strata_x": 1}}, "the function's own"),
         ({"text": "a", "metadata": {"n": 2**53 + 1}}, "beyond 2^53"),
         ('{"text": "a", "metadata": {"n": 1e999}}', "too large a number"),
-        ('{"text": "a", "metadata": {"n": NaN}}', "NaN, which is no JSON"),
+        ('{"text": "a", "metadata": {"n": NaN}}', "is no valid JSON: NaN is none of its values"),
         ({"text": "a", "metadata": {"a": "x" * 40_960}}, "Pinecone takes 40960 per vector"),
     ],
 )

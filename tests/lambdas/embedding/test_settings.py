@@ -22,7 +22,7 @@ def test_the_defaults_are_the_contracts() -> None:
     assert settings.OPENAI_MAX_RETRIES == 3
     assert settings.OPENAI_EMBEDDING_MODEL == "text-embedding-ada-002"
     assert settings.dimensions == 1_536
-    assert settings.OPENAI_BASE_URL is None
+    assert settings.OPENAI_BASE_URL == "https://api.openai.com/v1"
     assert settings.PINECONE_NAMESPACE == ""
 
 
