@@ -49,6 +49,10 @@ MAX_RECEIVE_COUNT: Final = Limit(5, 1_000, "receives", SQS_MAPPING)
 VISIBILITY_FACTOR: Final = 6
 """Visibility timeout: at least this many function timeouts, plus the batching window. See SQS_MAPPING."""
 MESSAGE_RETENTION: Final = Limit(60, 1_209_600, "seconds", SQS_QUOTAS)
+MESSAGE_SIZE: Final = Limit(1_024, 1_048_576, "bytes", SQS_QUOTAS)
+PROVIDER_MESSAGE_BYTES: Final = 262_144
+"""The AWS provider's own default for a queue, and the most that its older versions accept:
+https://github.com/pulumi/pulumi-aws/issues/6321."""
 QUEUE_RETENTION_SECONDS: Final = 4 * 24 * 3_600
 FAILURE_RETENTION_SECONDS: Final = 14 * 24 * 3_600
 

@@ -51,3 +51,8 @@ class QueueSettings(FunctionSettings):
     max_receive_count: int = within(
         limits.MAX_RECEIVE_COUNT, "Deliveries of a message before it goes to the failure queue.", default=5
     )
+    max_message_bytes: int = within(
+        limits.MESSAGE_SIZE,
+        "The largest message, attributes included, that the queue takes.",
+        default=limits.PROVIDER_MESSAGE_BYTES,
+    )

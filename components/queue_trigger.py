@@ -32,6 +32,7 @@ class QueueTriggerArgs:
     batching_window_seconds: int
     maximum_concurrency: int
     max_receive_count: int
+    max_message_bytes: int
     alarm_topic_arn: str | None = None
 
     def __post_init__(self) -> None:
@@ -39,6 +40,7 @@ class QueueTriggerArgs:
         limits.check("batching_window_seconds", self.batching_window_seconds, limits.BATCHING_WINDOW)
         limits.check("maximum_concurrency", self.maximum_concurrency, limits.MAXIMUM_CONCURRENCY)
         limits.check("max_receive_count", self.max_receive_count, limits.MAX_RECEIVE_COUNT)
+        limits.check("max_message_bytes", self.max_message_bytes, limits.MESSAGE_SIZE)
         if self.batch_size > limits.LARGEST_BATCH_WITHOUT_WINDOW and self.batching_window_seconds < 1:
             raise ValueError(
                 f"batch_size is {self.batch_size} without a batching window: AWS wants batching_window_seconds of at "
@@ -63,6 +65,7 @@ class QueueTrigger(pulumi.ComponentResource):
         self.dlq = aws.sqs.Queue(
             f"{name}-dlq",
             message_retention_seconds=limits.FAILURE_RETENTION_SECONDS,
+            max_message_size=args.max_message_bytes,
             sqs_managed_sse_enabled=True,
             opts=child,
         )
@@ -97,6 +100,7 @@ class QueueTrigger(pulumi.ComponentResource):
             f"{name}-queue",
             visibility_timeout_seconds=self.visibility_timeout_seconds,
             message_retention_seconds=limits.QUEUE_RETENTION_SECONDS,
+            max_message_size=args.max_message_bytes,
             # Without spaces, as SQS writes it: read back, it is the same text.
             redrive_policy=pulumi.Output.json_dumps(redrive, separators=(",", ":")),
             sqs_managed_sse_enabled=True,

@@ -71,6 +71,7 @@ def trigger_args(function: LambdaFunction, settings: EmbeddingSettings) -> Queue
         batching_window_seconds=settings.batching_window_seconds,
         maximum_concurrency=settings.maximum_concurrency,
         max_receive_count=settings.max_receive_count,
+        max_message_bytes=settings.max_message_bytes,
         alarm_topic_arn=function.alarm_topic_arn,
     )
 

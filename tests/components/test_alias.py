@@ -33,6 +33,7 @@ def everything(build: Build) -> Program:
             batching_window_seconds=0,
             maximum_concurrency=2,
             max_receive_count=5,
+            max_message_bytes=262_144,
         )
         QueueTrigger("worker", queue)
         bucket = "arn:aws:s3:::uploads"

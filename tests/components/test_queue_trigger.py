@@ -27,6 +27,7 @@ def trigger(reserved_concurrency: int | None = None, opts: Any = None, **changes
         "batching_window_seconds": 2,
         "maximum_concurrency": 4,
         "max_receive_count": 5,
+        "max_message_bytes": 1_048_576,
     }
     return QueueTrigger("worker", QueueTriggerArgs(**{**values, **changes}), opts)
 
@@ -48,6 +49,7 @@ def test_messages_stay_hidden_for_six_timeouts_and_the_window(build: Build) -> N
     assert queue == {
         "visibilityTimeoutSeconds": 362,
         "messageRetentionSeconds": 345_600,
+        "maxMessageSize": 1_048_576,
         "sqsManagedSseEnabled": True,
     }
     assert visibility_timeout(120, 0) == 720
@@ -55,7 +57,11 @@ def test_messages_stay_hidden_for_six_timeouts_and_the_window(build: Build) -> N
 
 def test_failed_messages_are_kept_for_14_days(build: Build) -> None:
     dlq = build(trigger).one("Queue", "worker-dlq").inputs
-    assert dlq == {"messageRetentionSeconds": 14 * 86_400, "sqsManagedSseEnabled": True}
+    assert dlq == {
+        "messageRetentionSeconds": 14 * 86_400,
+        "maxMessageSize": 1_048_576,  # a message that the queue took fits in here, too
+        "sqsManagedSseEnabled": True,
+    }
 
 
 def test_the_mapping_targets_the_alias_and_returns_only_what_failed(build: Build) -> None:
@@ -98,6 +104,7 @@ def test_alarms_watch_depth_age_and_reported_failures(build: Build) -> None:
         ({"batching_window_seconds": 301}, "batching_window_seconds is 301"),
         ({"maximum_concurrency": 1}, "maximum_concurrency is 1: AWS accepts 2 to 1,000"),
         ({"max_receive_count": 4}, "max_receive_count is 4"),
+        ({"max_message_bytes": 1_048_577}, "max_message_bytes is 1048577: AWS accepts 1,024 to 1,048,576 bytes"),
         ({"reserved_concurrency": 3}, "maximum_concurrency is 4, above the function's reserved concurrency of 3"),
     ],
 )
