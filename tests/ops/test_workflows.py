@@ -114,6 +114,11 @@ def test_the_interpreters_are_those_that_compile_layers() -> None:
     assert workflow("check.yml")["jobs"]["test"]["strategy"]["matrix"]["python"] == pinned.split()
 
 
+def test_the_layers_are_compared_with_their_manifests() -> None:
+    (command,) = (step["run"] for step in steps(FOLDER / "check.yml") if "make layers" in str(step.get("run", "")))
+    assert "ARGS=--check" in command.split(), "without it a build would write the manifest anew"
+
+
 @pytest.mark.skipif(shutil.which("actionlint") is None, reason="actionlint is not installed")
 def test_actionlint_finds_nothing() -> None:
     done = subprocess.run(["actionlint"], cwd=ROOT, capture_output=True, text=True, check=False)
