@@ -22,7 +22,7 @@ def outgoing(calls: Iterable[str]) -> list[str]:
     """`address:port` of every connection that leaves the machine, or tried to.
 
     Args:
-        calls: lines of `strace -f -e trace=connect`.
+        calls: lines of `strace -ff -e trace=connect`.
     """
     found: set[str] = set()
     for call in calls:

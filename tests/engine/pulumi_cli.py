@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,8 +162,9 @@ class Checkout:
             trace: a system call to note, of it and all that it starts; nothing is noted where there is no strace.
             environment: variables over those that every command gets.
         """
-        calls = self.backend / "calls"
-        traced = ["strace", "-f", "-qq", "--seccomp-bpf", "-s", "65536", "-e", f"trace={trace}", "-o", str(calls)]
+        # A file for each process: in one file, a call is cut in two where another process's comes between.
+        calls = Path(tempfile.mkdtemp(prefix="calls-", dir=self.backend))
+        traced = ["strace", "-ff", "-qq", "--seccomp-bpf", "-s", "65536", "-e", f"trace={trace}", "-o", f"{calls}/of"]
         tracing = trace is not None and shutil.which("strace") is not None
         started = time.monotonic()
         done = subprocess.run(
@@ -176,8 +178,8 @@ class Checkout:
             timeout=COMMAND_SECONDS,
         )
         seconds = time.monotonic() - started
-        lines = tuple(calls.read_text(errors="replace").splitlines()) if tracing else ()
-        run = Run(command, done.returncode, done.stdout, done.stderr, seconds, calls=lines)
+        lines = [line for file in sorted(calls.iterdir()) for line in file.read_text(errors="replace").splitlines()]
+        run = Run(command, done.returncode, done.stdout, done.stderr, seconds, calls=tuple(lines))
         self.runs.append(run)
         return run
 
