@@ -7,6 +7,7 @@ Pulumi's state, and no secret.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,7 +152,7 @@ def load_stack(name: str, *, root: Path = ROOT, config_file: Path | None = None)
 
 def load_local(root: Path) -> Stack:
     """The stack in the running sandbox."""
-    file = root / ".sandbox" / "state.json"
+    file = Path(os.environ.get("STRATA_SANDBOX_DIR") or root / ".sandbox") / "state.json"
     try:
         state = json.loads(file.read_text())
         account, region, endpoint = str(state["account"]), str(state["region"]), str(state["endpoint"])

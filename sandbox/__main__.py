@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from sandbox import container
-from sandbox.workspace import SandboxError
+from sandbox.workspace import ENDING, SandboxError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 INTERRUPTED = 130
@@ -20,9 +22,23 @@ INTERRUPTED = 130
 
 def _interrupt(number: int, _: FrameType | None) -> NoReturn:
     """One signal begins the clean-up; further ones do not disturb it."""
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for each in ENDING:
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """An argument's type: a whole number within bounds."""
+    rule = f"a whole number from {least}" + ("" if most is None else f" to {most}")
+
+    def number(text: str) -> int:
+        with contextlib.suppress(ValueError):
+            value = int(text)
+            if least <= value and (most is None or value <= most):
+                return value
+        raise argparse.ArgumentTypeError(f"{text!r} is not {rule}")
+
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,13 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     send.add_argument("text", help="plain text or the JSON of a message; - reads standard input")
     search = commands.add_parser("search", help="search the index of the cloud that `up` runs")
     search.add_argument("question")
-    search.add_argument("--count", type=int, default=3, help="how many matches (default 3)")
+    search.add_argument("--count", type=_whole(1, 10_000), default=3, help="how many matches (default 3)")
     chaos = commands.add_parser("chaos", help="the system under a seeded plan of faults: nothing may be lost")
     chaos.add_argument("--seed", type=int, default=1, help="decides messages and faults (default 1)")
-    chaos.add_argument("--messages", type=int, default=1_000, help="distinct ones (default 1000)")
-    chaos.add_argument("--duplicates", type=int, default=100, help="sent a second time (default 100)")
-    chaos.add_argument("--batch-size", type=int, default=10, help="messages of an invocation (default 10)")
-    chaos.add_argument("--runs", type=int, default=1, help="repeat the same plan: the verdicts must agree")
+    chaos.add_argument("--messages", type=_whole(1), default=1_000, help="distinct ones (default 1000)")
+    chaos.add_argument("--duplicates", type=_whole(0), default=100, help="sent a second time (default 100)")
+    chaos.add_argument("--batch-size", type=_whole(1, 10), default=10, help="messages of an invocation (default 10)")
+    chaos.add_argument("--runs", type=_whole(1), default=1, help="repeat the same plan: the verdicts must agree")
     chaos.add_argument("--control", action="store_true", help="with a handler that acknowledges first: it must lose")
     chaos.add_argument("--json", action="store_true", help="print one JSON document instead")
     return parser
@@ -69,7 +85,7 @@ def _run(given: argparse.Namespace) -> int:
 def main() -> int:
     """Parse the command line and run the command."""
     try:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in ENDING:
             signal.signal(number, _interrupt)
         given = _parser().parse_args()
         if container.needed():

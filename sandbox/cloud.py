@@ -32,7 +32,7 @@ from sandbox.pinecone_server import create_app as pinecone_app
 from sandbox.serving import Server
 from sandbox.stack import load_stack, merged
 from sandbox.vocabulary import FILE_NAME, find_vocabulary
-from sandbox.workspace import REPOSITORY, SANDBOX_DIR, SandboxError, Workspace
+from sandbox.workspace import REPOSITORY, SANDBOX_DIR, SandboxError, Workspace, running, undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -129,15 +129,21 @@ class LocalCloud:
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> LocalCloud:
-        with contextlib.ExitStack() as stack:
-            self._start(stack)
-            self._stack = stack.pop_all()
+        try:
+            self._start(self._stack)
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        self._close()
+
+    def _close(self) -> None:
+        with undisturbed():
+            self._stack.close()
 
     # --- what it is used for ---
 
@@ -191,13 +197,7 @@ class LocalCloud:
     def logs(self, function: str = "embedding") -> list[str]:
         """All log messages of a function so far, oldest first in each stream."""
         self.host.flush_logs()
-        logs, group = self.client("logs"), self.function(function)["log_group"]
-        lines: list[str] = []
-        for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]:
-            name = stream["logStreamName"]
-            found = logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)
-            lines += [event["message"] for event in found["events"]]
-        return lines
+        return log_messages(self.client("logs"), self.function(function)["log_group"])
 
     def write_state(self, path: Path = STATE_FILE) -> None:
         """Describe this cloud in a file for other programs (ops, `python -m sandbox send`); only we may read it."""
@@ -228,7 +228,9 @@ class LocalCloud:
         self._servers = {name: Server(app).start() for name, app in later.items()}
         self.openai_url, self.pinecone_url = self._servers["openai"].url, self._servers["pinecone"].url
         # After the servers, so that it closes before them: they wait for the functions' connections to end.
-        self.workspace = stack.enter_context(Workspace(self._name, self._root))
+        self.workspace = Workspace(self._name, self._root)
+        stack.callback(self.workspace.close)
+        self.workspace.open()
         deployer = stack.enter_context(Deployer(self.workspace))
         self._follow(Progress("aws"))
         emulator = Emulator(
@@ -327,6 +329,24 @@ class _Started:
         return self._value
 
 
+def log_messages(logs: Any, group: str) -> list[str]:
+    """All messages in a log group, oldest first in each stream.
+
+    Args:
+        logs: a boto3 client of CloudWatch Logs.
+        group: its name.
+    """
+    messages: list[str] = []
+    for page in logs.get_paginator("describe_log_streams").paginate(logGroupName=group):
+        for stream in page["logStreams"]:
+            place = {"logGroupName": group, "logStreamName": stream["logStreamName"], "startFromHead": True}
+            found = logs.get_log_events(**place)
+            while found["events"]:
+                messages += [event["message"] for event in found["events"]]
+                found = logs.get_log_events(**place, nextToken=found["nextForwardToken"])
+    return messages
+
+
 def _forget_state(path: Path, name: str) -> None:
     """Remove the state file if it is still this cloud's."""
     with contextlib.suppress(OSError, ValueError):
@@ -345,7 +365,7 @@ def read_state(path: Path = STATE_FILE) -> dict[str, Any]:
         state = json.loads(path.read_text())
     except (OSError, ValueError):
         raise SandboxError("no local cloud is running here: start one with `make up`") from None
-    if not (path.parent / state["name"]).is_dir():
+    if not running(path.parent / state["name"]):
         raise SandboxError("the local cloud that ran here has ended without cleaning up: start one with `make up`")
     return state
 

@@ -8,13 +8,14 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
+from botocore.exceptions import ClientError
 
 from sandbox.account import Account
 from sandbox.cloud import STATE_FILE, read_state
 from sandbox.demo import CONFIG
 from sandbox.screen import Steps, console
 from sandbox.start import started
+from sandbox.workspace import SandboxError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,7 +24,12 @@ PYTHON = ".venv/bin/python"
 
 
 def run(*, as_json: bool) -> int:
-    """Run until Ctrl-C (which ends it well: 0)."""
+    """Run until Ctrl-C (which ends it well: 0).
+
+    Raises:
+        SandboxError: another one runs here, whose state file this one would take over.
+    """
+    _refuse_a_second()
     screen = console(quiet=as_json)
     steps = Steps(screen)
     try:
@@ -39,6 +45,14 @@ def run(*, as_json: bool) -> int:
     except KeyboardInterrupt:
         screen.print("\nStopped; nothing is left behind.")
     return 0
+
+
+def _refuse_a_second() -> None:
+    try:
+        name = read_state()["name"]
+    except SandboxError:
+        return
+    raise SandboxError(f"`make up` runs here already ({name}, by its process id): use it, or end it with Ctrl-C first")
 
 
 def commands(state: dict[str, Any]) -> dict[str, str]:
@@ -61,15 +75,18 @@ def commands(state: dict[str, Any]) -> dict[str, str]:
 
 def _print(screen: Console, state: dict[str, Any]) -> None:
     function = state["outputs"]["functions"]["embedding"]
-    table = Table(title="Running", title_justify="left", show_header=False)
-    table.add_row("Local AWS", f"{state['endpoint']}  account {state['account']}, {state['region']}")
-    table.add_row("Queue", function["queue_url"])
-    table.add_row("Failure queue", function["dlq_url"])
-    table.add_row("Function", f"{function['name']}, alias live")
-    table.add_row("OpenAI stand-in", state["openai_url"])
-    table.add_row("Pinecone stand-in", state["pinecone_url"])
-    table.add_row("All outputs, and keys", str(STATE_FILE.relative_to(STATE_FILE.parent.parent)))
-    screen.print(table)
+    rows = {
+        "Local AWS": f"{state['endpoint']}  account {state['account']}, {state['region']}",
+        "Queue": function["queue_url"],
+        "Failure queue": function["dlq_url"],
+        "Function": f"{function['name']}, alias live",
+        "OpenAI stand-in": state["openai_url"],
+        "Pinecone stand-in": state["pinecone_url"],
+        "All outputs, and keys": str(STATE_FILE.relative_to(STATE_FILE.parent.parent)),
+    }
+    screen.print("\n[bold]Running[/bold]")
+    for title, value in rows.items():  # no table: it would cut an address off where the terminal is narrow
+        screen.print(f"{title:<23}{value}", soft_wrap=True, markup=False)
     for title, command in commands(state).items():
         screen.print(f"\n[bold]{title}[/bold]")
         screen.print(command, soft_wrap=True, markup=False)
@@ -77,26 +94,49 @@ def _print(screen: Console, state: dict[str, Any]) -> None:
 
 
 def send(text: str) -> int:
-    """Send a message to the running cloud: the text as given (JSON or plain), `-` is standard input."""
+    """Send a message to the running cloud: the text as given (JSON or plain), `-` is standard input.
+
+    Raises:
+        SandboxError: none runs, or its queue does not take this text.
+    """
     state = read_state()
-    body = sys.stdin.read() if text == "-" else text
+    body = _body(text)
     account = Account(state["endpoint"], state["account"], state["region"])
     queue = state["outputs"]["functions"]["embedding"]["queue_url"]
-    answer = account.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
+    try:
+        answer = account.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
+    except ClientError as error:
+        raise SandboxError(f"the queue did not take the message: {error.response['Error']['Message']}") from None
     print(f"sent {answer['MessageId']}")
     return 0
 
 
+def _body(text: str) -> str:
+    try:
+        body = sys.stdin.read() if text == "-" else text
+        body.encode()  # an argument that is not UTF-8 arrives in pieces that no message can hold
+    except (UnicodeEncodeError, UnicodeDecodeError) as error:
+        raise SandboxError(f"the text is not UTF-8 ({error.reason}): nothing was sent") from None
+    return body
+
+
 def search(question: str, count: int) -> int:
-    """Search the running cloud's index."""
-    from openai import OpenAI  # noqa: PLC0415 - a second of import that only this needs
-    from pinecone import Pinecone  # noqa: PLC0415
+    """Search the running cloud's index.
+
+    Raises:
+        SandboxError: none runs, or it does not take the question.
+    """
+    from openai import OpenAI, OpenAIError  # noqa: PLC0415 - a second of import that only this needs
+    from pinecone import Pinecone, PineconeException  # noqa: PLC0415
 
     state = read_state()
     openai = OpenAI(api_key=state["keys"]["OPENAI_API_KEY"], base_url=state["openai_url"])
     index = Pinecone(api_key=state["keys"]["PINECONE_API_KEY"]).Index(host=state["pinecone_url"])
-    found = openai.embeddings.create(model="text-embedding-3-small", input=[question], dimensions=384)
-    matches: Any = index.query(vector=found.data[0].embedding, top_k=count, include_metadata=True).matches
+    try:
+        found = openai.embeddings.create(model="text-embedding-3-small", input=[question], dimensions=384)
+        matches: Any = index.query(vector=found.data[0].embedding, top_k=count, include_metadata=True).matches
+    except (OpenAIError, PineconeException, UnicodeError) as error:
+        raise SandboxError(f"the search failed: {error}") from None
     for match in matches:
         text = " ".join(str((match.metadata or {}).get("text", "")).split())
         print(f"{match.score:.3f}  {match.id}  {text[:90]}")

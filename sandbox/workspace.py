@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-SANDBOX_DIR = REPOSITORY / ".sandbox"
+SANDBOX_DIR = Path(os.environ.get("STRATA_SANDBOX_DIR") or REPOSITORY / ".sandbox")
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that ask a sandbox to end."""
 _LOCK = "lock"
 _PROCESSES = "processes"
 
@@ -85,22 +87,68 @@ def _locked(path: Path, *, wait: bool) -> Generator[bool]:
         yield True
 
 
+@contextlib.contextmanager
+def undisturbed() -> Generator[None]:
+    """Let the signals that end a sandbox wait until this is over: half a clean-up is none."""
+    if threading.current_thread() is not threading.main_thread():  # signals are handled in the main thread only
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+def running(folder: Path) -> bool:
+    """Whether a workspace's sandbox still lives: it holds its lock, however it would end."""
+    if not (folder / _LOCK).exists():
+        return False
+    with _locked(folder / _LOCK, wait=False) as ours:
+        return not ours
+
+
 class Workspace:
     """The folder of one running sandbox. Use as a context manager."""
 
+    path: Path
+    """The folder; known once it is open."""
+
     def __init__(self, name: str, root: Path = SANDBOX_DIR) -> None:
-        """Clean up after crashed sandboxes, then make `root/name-<pid>` (with a number when it exists)."""
-        root.mkdir(parents=True, exist_ok=True)
-        with _locked(root / "lock", wait=True):
-            sweep(root)
-            self.path = next(p for p in _candidates(root, f"{name}-{os.getpid()}") if not p.exists())
-            self.path.mkdir(mode=0o700)
-            self._lock: IO[str] | None = (self.path / _LOCK).open("a")
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        """Nothing is made before `open`, or `with`.
+
+        Args:
+            name: for people; the folder is `root/name-<pid>`, with a number when that exists.
+            root: where it is made.
+        """
+        self._name = name
+        self._root = root
+        self._open = False
+        self._lock: IO[str] | None = None
         self._children: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> Workspace:
+    def open(self) -> Workspace:
+        """Clean up after crashed sandboxes, then make the folder. `close` is needed also when this is interrupted."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        with _locked(self._root / "lock", wait=True):
+            sweep(self._root)
+            self.path = next(p for p in _candidates(self._root, f"{self._name}-{os.getpid()}") if not p.exists())
+            self._open = True
+            self.path.mkdir(mode=0o700)
+            self._lock = (self.path / _LOCK).open("a")
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
         return self
+
+    def __enter__(self) -> Workspace:
+        try:
+            return self.open()
+        except BaseException:
+            self.close()
+            raise
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -140,15 +188,16 @@ class Workspace:
 
     def close(self) -> None:
         """End every child and remove the folder."""
-        if self._lock is None:
+        if not self._open:
             return
         for child in reversed(self._children):
             stop(child)
         for identity in _recorded(self.path):
             identity.kill()
         remove(self.path)
-        self._lock.close()
-        self._lock = None
+        if self._lock is not None:
+            self._lock.close()
+        self._open = False
 
 
 def _candidates(root: Path, name: str) -> Iterator[Path]:

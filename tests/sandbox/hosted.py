@@ -10,6 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.cloud import log_messages
 from sandbox.lambda_code import PROXY_VARIABLE, running_runtime
 
 if TYPE_CHECKING:
@@ -107,15 +108,7 @@ class Hosted:
     def log(self, group: str) -> list[str]:
         """All messages in a log group."""
         self.host.flush_logs()
-        logs = self.account.client("logs")
-        streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
-        return [
-            event["message"]
-            for stream in streams
-            for event in logs.get_log_events(
-                logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
-            )["events"]
-        ]
+        return log_messages(self.account.client("logs"), group)
 
     def queue(self, **attributes: str) -> tuple[str, str]:
         """A queue: URL and ARN."""

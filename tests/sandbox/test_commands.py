@@ -16,11 +16,20 @@ import pytest
 
 from sandbox import container, samples, up
 from sandbox.cloud import read_state, wait_until
-from sandbox.workspace import REPOSITORY, SANDBOX_DIR, SandboxError, sweep
+from sandbox.workspace import REPOSITORY, SandboxError, sweep
 
 pytestmark = [pytest.mark.xdist_group("sandbox-commands"), pytest.mark.slow]
 
-DEMO = [sys.executable, "-m", "sandbox", "demo"]
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where these commands' sandboxes are: other tests, and a `make up` beside them, sweep a root that they share."""
+    return tmp_path_factory.mktemp("sandbox")
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_there(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRATA_SANDBOX_DIR", str(root))
 
 
 def launched(*arguments: str) -> subprocess.Popen[str]:
@@ -35,7 +44,7 @@ def launched(*arguments: str) -> subprocess.Popen[str]:
 
 
 def workspace_of(process: subprocess.Popen[str]) -> Path | None:
-    return next(SANDBOX_DIR.glob(f"*-{process.pid}"), None)
+    return next(Path(os.environ["STRATA_SANDBOX_DIR"]).glob(f"*-{process.pid}"), None)
 
 
 def recorded(folder: Path) -> list[dict[str, Any]]:
@@ -98,33 +107,35 @@ def test_an_interruption_at_any_moment_is_clean(processes: int, number: signal.S
     wait_until(lambda: not any(alive(pid) for pid in pids), "the processes to end", 5)
 
 
-def test_after_a_kill_nothing_runs_on_and_the_next_run_removes_the_rest() -> None:
+def test_after_a_kill_nothing_runs_on_and_the_next_run_removes_the_rest(root: Path) -> None:
     process = launched("demo", "--short")
     folder, pids = wait_for_processes(process, at_least=3)
     process.kill()
     process.communicate()
     wait_until(lambda: not any(alive(pid) for pid in pids), "the processes to end", 10)
     assert folder.exists()
-    sweep()
+    sweep(root)
     assert not folder.exists()
 
 
 @pytest.fixture(scope="module")
-def running() -> Any:
-    process = launched("up", "--json")
+def running(root: Path) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STRATA_SANDBOX_DIR", str(root))
+        process = launched("up", "--json")
     assert process.stdout is not None
     state = json.loads(process.stdout.readline())
     yield state
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
-    assert not (SANDBOX_DIR / "state.json").exists()
+    assert not (root / "state.json").exists()
 
 
-def test_up_writes_a_state_file_that_only_the_user_can_read(running: dict[str, Any]) -> None:
-    file = SANDBOX_DIR / "state.json"
+def test_up_writes_a_state_file_that_only_the_user_can_read(running: dict[str, Any], root: Path) -> None:
+    file = root / "state.json"
     assert file.stat().st_mode & 0o777 == 0o600
-    state = read_state()
+    state = read_state(file)
     assert (state["endpoint"], state["outputs"]) == (running["endpoint"], running["outputs"])
     assert "keys" not in running, "what is printed has no keys"
 
@@ -148,12 +159,43 @@ def test_every_command_that_up_prints_works(running: dict[str, Any]) -> None:
     assert "batch done" in shown.stdout
 
 
+@pytest.mark.usefixtures("running")
+def test_a_second_up_is_refused_and_leaves_the_first_alone(running: dict[str, Any], root: Path) -> None:
+    second = launched("up", "--json")
+    out, errors = second.communicate(timeout=60)
+    assert (second.returncode, out) == (1, "")
+    assert errors.startswith(f"error: `make up` runs here already ({running['name']}, ")
+    assert read_state(root / "state.json")["name"] == running["name"]
+
+
+@pytest.mark.usefixtures("running")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("send", ""), "the queue did not take the message: "),
+        (("send", "x" * 100_000 + "\x07"), "the queue did not take the message: "),
+        (("send", b"\xff"), "the text is not UTF-8"),
+        (("search", ""), "the search failed: "),
+        (("search", "x", "--count", "0"), "'0' is not a whole number from 1 to 10000"),
+    ],
+)
+def test_what_cannot_be_sent_or_searched_is_said_in_a_line(arguments: tuple[Any, ...], said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sandbox", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in {1, 2}
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_second_reader_is_told_when_nothing_runs(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="no local cloud is running here: start one with `make up`"):
         read_state(tmp_path / "state.json")
     (tmp_path / "state.json").write_text(json.dumps({"name": "gone-1"}))
-    with pytest.raises(SandboxError, match="ended without cleaning up"):
-        read_state(tmp_path / "state.json")
+    for left in (lambda: None, (tmp_path / "gone-1").mkdir, (tmp_path / "gone-1" / "lock").touch):
+        left()
+        with pytest.raises(SandboxError, match="ended without cleaning up"):
+            read_state(tmp_path / "state.json")
 
 
 def test_elsewhere_than_on_linux_it_runs_itself_in_a_container_or_says_that_it_needs_docker(
@@ -177,10 +219,16 @@ def test_elsewhere_than_on_linux_it_runs_itself_in_a_container_or_says_that_it_n
     assert call.endswith("sandbox demo --short")
 
 
-def test_a_wrong_command_line_is_a_usage_error() -> None:
-    done = subprocess.run([*DEMO, "--nonsense"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    "wrong",
+    [("demo", "--nonsense"), ("chaos", "--batch-size", "0"), ("chaos", "--runs", "0"), ("chaos", "--seed", "x")],
+)
+def test_a_wrong_command_line_is_a_usage_error(wrong: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "sandbox", *wrong]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "usage: python -m sandbox" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_commands_name_the_queue_and_need_no_knowledge() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -9,11 +10,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sandbox.cloud import wait_until
-from sandbox.workspace import Identity, Workspace, record, stop, sweep
+from sandbox.workspace import Identity, Workspace, record, running, stop, sweep, undisturbed
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENT = "import sys; sys.path.insert(0, {!r})\n"
@@ -32,7 +34,7 @@ def crashed(tmp_path: Path) -> Path:
     """The folder of a sandbox whose process is gone, without any clean-up."""
     script = PATIENT.format(str(REPOSITORY)) + (
         "import os; from pathlib import Path; from sandbox.workspace import Workspace\n"
-        f"w = Workspace('crash', Path({str(tmp_path)!r})); (w.folder('x') / 'file').write_text('x')\n"
+        f"w = Workspace('crash', Path({str(tmp_path)!r})).open(); (w.folder('x') / 'file').write_text('x')\n"
         "print(w.path, flush=True); os._exit(9)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -72,6 +74,42 @@ def test_a_sandbox_that_still_runs_is_left_alone(tmp_path: Path) -> None:
         assert one.path.is_dir()
 
 
+def test_an_interruption_while_the_folder_is_made_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks = iter([fcntl.flock])  # the root's; the folder's own comes next
+
+    def interrupted(*arguments: Any) -> None:
+        for lock in locks:
+            return lock(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fcntl, "flock", interrupted)
+    with pytest.raises(KeyboardInterrupt), Workspace("one", tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
+
+
+def test_a_signal_during_the_clean_up_waits_for_its_end() -> None:
+    done: list[str] = []
+
+    def clean_up() -> None:
+        with undisturbed():
+            signal.raise_signal(signal.SIGINT)
+            done.append("cleaned up")
+        done.append("not reached")
+
+    with pytest.raises(KeyboardInterrupt):
+        clean_up()
+    assert done == ["cleaned up"]
+
+
+def test_only_a_sandbox_that_lives_is_running(tmp_path: Path, crashed: Path) -> None:
+    assert not running(crashed)
+    assert not running(tmp_path / "nowhere")
+    with Workspace("one", tmp_path) as workspace:
+        assert running(workspace.path)
+    assert not running(workspace.path)
+
+
 def test_folders_that_are_no_sandboxes_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     assert sweep(tmp_path) == []
@@ -105,7 +143,7 @@ def test_closing_ends_children_in_reverse_order_and_a_stubborn_one_by_force(tmp_
 def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     script = PATIENT.format(str(REPOSITORY)) + (
         "import os, sys, time; from pathlib import Path; from sandbox.workspace import Workspace\n"
-        f"w = Workspace('parent', Path({str(tmp_path)!r}))\n"
+        f"w = Workspace('parent', Path({str(tmp_path)!r})).open()\n"
         f"c = w.start('child', [sys.executable, '-c', {CHILD!r}], os.environ)\n"
         "print(c.pid, flush=True); time.sleep(600)"
     )
