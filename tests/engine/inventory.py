@@ -76,13 +76,14 @@ def alike(found: Inventory, account: Account) -> Inventory:
 
 
 def _still(value: Any) -> Any:
-    """Without what changes by itself, and tags as the set that they are: a deployment tool sends them in any order."""
+    """Without what changes by itself, and tags and dimensions as the sets that they are: they are sent in any order."""
     if isinstance(value, dict):
         return {key: _still(item) for key, item in value.items() if key not in _VOLATILE}
     if not isinstance(value, list):
         return value
-    if value and all(isinstance(item, dict) and set(item) == {"Key", "Value"} for item in value):
-        return {tag["Key"]: tag["Value"] for tag in value}
+    for name in ("Key", "Name"):
+        if value and all(isinstance(item, dict) and set(item) == {name, "Value"} for item in value):
+            return {item[name]: item["Value"] for item in value}
     return [_still(item) for item in value]
 
 

@@ -17,8 +17,10 @@ def _made(value: Any) -> Any:
     return alike({"iam/role/strata-first-embedding-role-0a1b2c": value}, ACCOUNT)
 
 
-def test_tags_sent_in_another_order_are_no_difference() -> None:
+def test_tags_and_dimensions_sent_in_another_order_are_no_difference() -> None:
     assert differences(_made({"Tags": [PROJECT, STACK]}), _made({"Tags": [STACK, PROJECT]})) == {}
+    one, two = {"Name": "FunctionName", "Value": "f"}, {"Name": "Resource", "Value": "f:live"}
+    assert differences(_made({"Dimensions": [one, two]}), _made({"Dimensions": [two, one]})) == {}
 
 
 @pytest.mark.parametrize("other", [[PROJECT], [PROJECT, {"Key": "stack", "Value": "second"}], []])
