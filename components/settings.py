@@ -44,7 +44,9 @@ class LayerSettings(Section):
         "`ops prune` deletes old ones.",
     )
     bucket: Annotated[str, AfterValidator(values.bucket_name)] | None = Field(
-        default=None, description="An existing bucket that stacks and CI share as a build cache; unset makes one."
+        default=None,
+        description="An existing bucket that stacks and CI share as a build cache; unset makes one. A deploy role "
+        "needs it as well: `ArtifactBucketName` in deploy.md.",
     )
 
 
@@ -64,8 +66,9 @@ class SecretSettings(Section):
 
     kms_key_arn: Annotated[str, AfterValidator(values.key_arn)] | None = Field(
         default=None,
-        description="The customer key of the functions' secrets: new ones are encrypted with it, and the roles may "
-        "decrypt with it through Secrets Manager and Parameter Store only. Unset is AWS's own key.",
+        description="The customer key of the functions' secrets and of the artifact bucket that the stack makes: both "
+        "are encrypted with it, and the functions' roles may decrypt with it through Secrets Manager and Parameter "
+        "Store only. A deploy role needs it as well: `CustomerKeyArn` in deploy.md. Unset is AWS's own key.",
     )
     recovery_window_days: Annotated[int, AfterValidator(values.recovery_window)] = Field(
         default=30, description="Days in which a deleted secret can be restored; 0 deletes at once."
