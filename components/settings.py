@@ -167,9 +167,11 @@ def load_settings(
 
 
 def _stack_name(stack: str) -> list[str]:
-    if re.fullmatch(rf"[a-z0-9](?:[a-z0-9-]{{0,{limits.STACK_NAME_LENGTH - 2}}}[a-z0-9])?", stack):
+    # The roles that docs/bootstrap.yaml makes are named strata-bootstrap-…: a stack must not be able to reach them.
+    own = f"(?!bootstrap(?:-|$))[a-z0-9](?:[a-z0-9-]{{0,{limits.STACK_NAME_LENGTH - 2}}}[a-z0-9])?"
+    if re.fullmatch(own, stack):
         return []
-    rule = f"1 to {limits.STACK_NAME_LENGTH} lower-case letters, digits and hyphens"
+    rule = f"1 to {limits.STACK_NAME_LENGTH} lower-case letters, digits and hyphens, neither bootstrap nor bootstrap-…"
     way_out = "`pulumi stack rename` changes it."
     return [f"the stack's name is {shown(stack)}: every resource's name holds it, so that it must be {rule}. {way_out}"]
 

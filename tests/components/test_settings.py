@@ -272,13 +272,13 @@ def test_an_empty_stack_is_refused() -> None:
         load_settings({}, stack="dev")
 
 
-@pytest.mark.parametrize("stack", ["Prod", "a" * 17, "two_words", "-x", "x-", "org/dev"])
+@pytest.mark.parametrize("stack", ["Prod", "a" * 17, "two_words", "-x", "x-", "org/dev", "bootstrap", "bootstrap-prod"])
 def test_a_stack_name_that_names_cannot_hold_is_refused(stack: str) -> None:
     (problem,) = problems(stack=stack)
     assert "1 to 16 lower-case letters, digits and hyphens" in problem
 
 
-@pytest.mark.parametrize("stack", ["d", "pr-1234", "a" * 16])
+@pytest.mark.parametrize("stack", ["d", "pr-1234", "a" * 16, "bootstrapped"])
 def test_ordinary_stack_names_pass(stack: str) -> None:
     assert load(stack=stack)
 

@@ -175,6 +175,22 @@ def test_the_repository_is_named_whole(subject: str, good: bool) -> None:
     assert bool(re.fullmatch(pattern, subject)) is good
 
 
+@pytest.mark.parametrize(
+    ("stack", "good"),
+    [
+        ("dev", True),
+        ("bootstrapped", True),
+        ("prod-eu", False),
+        ("bootstrap", False),
+        ("Dev", False),
+        ("s" * 17, False),
+    ],
+)
+def test_no_deploy_role_s_names_are_the_beginning_of_others(stack: str, good: bool) -> None:
+    pattern = DOCUMENT["Parameters"]["StackName"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, stack)) is good
+
+
 def jwt(**claims: str) -> str:
     """An unsigned token: the emulator reads what a token says and does not check who signed it."""
     parts = [{"alg": "none"}, {"iss": f"https://{CLAIM}", "aud": "sts.amazonaws.com", **claims}]
@@ -296,6 +312,37 @@ def test_the_deploy_role_publishes_to_a_shared_bucket_and_deletes_nothing_there(
         s3.delete_object(**where)
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.put_object(**{**where, "Key": "other"}, Body=b"x")
+
+
+def test_the_deploy_role_writes_its_own_stack_s_state_only(account: Account, deploying: Callable[[str], Any]) -> None:
+    """A command that is planted in another stack's state runs as whoever deploys that stack next."""
+    s3 = deploying("s3")
+    for key in (
+        "stacks/strata/dev.json",
+        "stacks/strata/dev.json.bak",
+        "history/strata/dev/dev-1.history.json",
+        "backups/strata/dev/dev.1.json",
+        "locks/organization/strata/dev/0.json",
+    ):
+        where = {"Bucket": "pulumi-state", "Key": f".pulumi/{key}"}
+        s3.put_object(**where, Body=b"{}")
+        s3.get_object(**where)
+        s3.delete_object(**where)
+    for key in (
+        "stacks/strata/prod.json",
+        "stacks/strata/dev-eu.json",
+        "stacks/other/dev.json",
+        "history/strata/prod/prod-1.history.json",
+        "backups/strata/prod/prod.1.json",
+        "locks/organization/strata/prod/0.json",
+        "meta.yaml",
+    ):
+        where = {"Bucket": "pulumi-state", "Key": f".pulumi/{key}"}
+        account.client("s3").put_object(**where, Body=b"version: 1")
+        for call in [s3.put_object, s3.delete_object, *([s3.get_object] if key != "meta.yaml" else [])]:
+            with pytest.raises(ClientError, match="AccessDenied"):
+                call(**where)
+    assert s3.get_object(Bucket="pulumi-state", Key=".pulumi/meta.yaml")["Body"].read() == b"version: 1"
 
 
 def test_the_deploy_role_reaches_its_own_stacks_names_only(account: Account, deploying: Callable[[str], Any]) -> None:
