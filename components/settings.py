@@ -166,6 +166,11 @@ def load_settings(
     )
 
 
+def logical_name(system: str) -> str:
+    """Return a system's name in resource names, which are kebab case."""
+    return system.replace("_", "-")
+
+
 def _stack_name(stack: str) -> list[str]:
     # The roles that docs/bootstrap.yaml makes are named strata-bootstrap-…: a stack must not be able to reach them.
     own = f"(?!bootstrap(?:-|$))[a-z0-9](?:[a-z0-9-]{{0,{limits.STACK_NAME_LENGTH - 2}}}[a-z0-9])?"

@@ -18,7 +18,7 @@ from components.foundation import service_name
 from components.function import LambdaFunction, LambdaFunctionArgs
 from components.function_settings import FunctionSettings
 from components.layer import physical_layer_name
-from components.settings import PROJECT
+from components.settings import PROJECT, logical_name
 from components.validation import SettingsError
 from layer_builds import LAYERS_DIR, LayerSpec, check_function_budget, load_layer
 
@@ -181,8 +181,3 @@ class System(Generic[S]):
         limits.check_environment({**from_layers, **whole_environment(logical_name(args.name), args.settings, own)})
         for layer in args.layers:
             physical_layer_name(layer.name, args.settings.target)
-
-
-def logical_name(system: str) -> str:
-    """Return a system's name in resource names, which are kebab case."""
-    return system.replace("_", "-")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from components.function_settings import FunctionSettings
-from components.system import System, SystemArgs, logical_name, system_args
+from components.settings import logical_name
+from components.system import System, SystemArgs, system_args
 from components.systems.registry import SYSTEMS
 from components.validation import SettingsError
 from layer_builds import LayerBuildError
