@@ -89,9 +89,9 @@ class PythonLayer(pulumi.ComponentResource):
             s3_key=self.key,
             compatible_runtimes=[args.target.runtime],
             compatible_architectures=[args.target.architecture],
-            # By config: functions outside this stack may use the version that this one replaces.
-            skip_destroy=args.keep_versions,
-            opts=ResourceOptions(parent=self, depends_on=[publish]),
+            # By config: functions outside this stack may use the version that this one replaces. Not by skip_destroy:
+            # when that changes, the provider replaces the version, and deletes the one that was to be kept.
+            opts=ResourceOptions(parent=self, depends_on=[publish], retain_on_delete=args.keep_versions),
         )
         self.arn = version.arn
         self.register_outputs({"arn": self.arn, "digest": self.digest, "key": self.key})

@@ -41,7 +41,7 @@ class LayerSettings(Section):
     keep_versions: bool = Field(
         default=False,
         description="Keep replaced layer versions, also after `pulumi destroy`, for functions outside this stack; "
-        "`ops prune` deletes old ones.",
+        "`ops prune` deletes old ones. Turn it on in an `up` of its own: versions that the same `up` replaces go.",
     )
     bucket: Annotated[str, AfterValidator(values.bucket_name)] | None = Field(
         default=None,

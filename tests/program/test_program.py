@@ -296,8 +296,8 @@ def test_the_program_has_no_logic_to_speak_of() -> None:
 
 
 def test_stacks_differ_where_their_files_do(run_embedding: Runner) -> None:
-    assert run_embedding("prod").one("LayerVersion").inputs["skipDestroy"] is True
-    assert run_embedding("dev").one("LayerVersion").inputs["skipDestroy"] is False
+    assert run_embedding("prod").one("LayerVersion").request.retainOnDelete is True
+    assert not run_embedding("dev").one("LayerVersion").request.retainOnDelete
     local = run_embedding("local")
     assert " --compiler running " in local.one("Command").inputs["create"]
     assert {one.inputs["recoveryWindowInDays"] for one in local.all("Secret")} == {0}
