@@ -31,7 +31,7 @@ class ArtifactBucket(pulumi.ComponentResource):
     """A private bucket for built artifacts."""
 
     bucket_name: pulumi.Output[str]
-    """Known to others only once the bucket is private: depends on the policy and the access block."""
+    """Known to others only once the bucket is private and encrypted."""
 
     def __init__(self, name: str, args: ArtifactBucketArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("strata:components:ArtifactBucket", name, None, opts)

@@ -68,9 +68,7 @@ class LambdaFunctionArgs:
             )
         if reserved := sorted(set(self.environment) & limits.RESERVED_VARIABLES):
             raise ValueError(f"environment sets {', '.join(reserved)}: Lambda keeps these names for itself")
-        plain = {key: value for key, value in self.variables.items() if isinstance(value, str)}
-        size = sum(len(key.encode()) + len(value.encode()) for key, value in plain.items())
-        limits.check("the environment's size", size, limits.ENVIRONMENT_BYTES)
+        limits.check_environment(self.variables)
         if wrong := [layer.spec.name for layer in self.layers if layer.target != self.target]:
             raise ValueError(f"layers {', '.join(wrong)} are not built for {self.target}, which the function runs on")
 

@@ -7,16 +7,15 @@ belong to `layer_builds`. A preview computes the digest only: no build, no Docke
 from __future__ import annotations
 
 import platform
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_command as command
 from pulumi import ResourceOptions
 
-from components import limits
+from components import limits, values
 from layer_builds import layer_digest
 
 if TYPE_CHECKING:
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 
 Builder = Literal["native", "docker"]
 Compiler = Literal["pinned", "running"]
-
-PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@=-]*")
-"""What goes into the command line unquoted: the same text must mean the same to sh and to cmd.exe."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +50,8 @@ class PythonLayerArgs:
     """The AWS profile of the provider: a Command has the CLI's environment, not the provider's configuration."""
 
     def __post_init__(self) -> None:
-        for key, value in (("layer", self.layer.name), ("profile", self.profile)):
-            if value is not None and not PLAIN_WORD.fullmatch(value):
-                raise ValueError(
-                    f"{key} is {value!r}: it goes into a command line, so that only letters, digits and "
-                    ". _ + @ = - are accepted. Rename it."
-                )
+        if self.profile is not None:
+            values.profile(self.profile)
         physical_layer_name(self.layer.name, self.target)
 
     @property
@@ -97,9 +89,9 @@ class PythonLayer(pulumi.ComponentResource):
             s3_key=self.key,
             compatible_runtimes=[args.target.runtime],
             compatible_architectures=[args.target.architecture],
-            # By config: functions outside this stack may use the version that this one replaces.
-            skip_destroy=args.keep_versions,
-            opts=ResourceOptions(parent=self, depends_on=[publish]),
+            # By config: functions outside this stack may use the version that this one replaces. Not by skip_destroy:
+            # when that changes, the provider replaces the version, and deletes the one that was to be kept.
+            opts=ResourceOptions(parent=self, depends_on=[publish], retain_on_delete=args.keep_versions),
         )
         self.arn = version.arn
         self.register_outputs({"arn": self.arn, "digest": self.digest, "key": self.key})

@@ -6,8 +6,12 @@ that AWS would refuse in the middle of a deployment is refused before anything i
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LAMBDA_QUOTAS: Final = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"
 SQS_MAPPING: Final = "https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"
@@ -38,6 +42,8 @@ RESERVED_CONCURRENCY: Final = Limit(
 )
 """0 stops a function; the real upper bound is the account's own limit less 100."""
 ENVIRONMENT_BYTES: Final = Limit(0, 4_096, "bytes", LAMBDA_QUOTAS)
+REFERENCE_BYTES: Final = 150
+"""The most that the ARN of a secret made by the stack has; it is known after deploying only."""
 LAYERS_PER_FUNCTION: Final = Limit(0, 5, "layers", LAMBDA_QUOTAS)
 
 BATCH_SIZE: Final = Limit(1, 10_000, "messages", SQS_MAPPING)
@@ -139,3 +145,17 @@ def check(name: str, value: int, limit: Limit) -> None:
     """
     if not limit.low <= value <= limit.high:
         raise ValueError(f"{name} is {value}: AWS accepts {limit} ({limit.link})")
+
+
+def check_environment(variables: Mapping[str, object]) -> None:
+    """Refuse variables that are too large together: Lambda measures their JSON text.
+
+    Args:
+        variables: Name → value. One that is known after deploying only (an Output) counts as REFERENCE_BYTES.
+
+    Raises:
+        ValueError: as `check`.
+    """
+    known = {name: value if isinstance(value, str) else "?" * REFERENCE_BYTES for name, value in variables.items()}
+    text = json.dumps(known, ensure_ascii=False, separators=(",", ":"))
+    check("the environment's size", len(text.encode()), ENVIRONMENT_BYTES)

@@ -47,7 +47,7 @@ def close(name: str, bucket: aws.s3.Bucket, kms_key_arn: str | None, opts: Resou
         opts: The owner's options for children.
 
     Returns:
-        Its name, known once its policy and its access block are there.
+        Its name, known once all three are there: an object written before would not be encrypted as asked.
     """
     block = aws.s3.BucketPublicAccessBlock(
         f"{name}-private",
@@ -61,7 +61,7 @@ def close(name: str, bucket: aws.s3.Bucket, kms_key_arn: str | None, opts: Resou
     default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
         sse_algorithm="AES256" if kms_key_arn is None else "aws:kms", kms_master_key_id=kms_key_arn
     )
-    aws.s3.BucketServerSideEncryptionConfiguration(
+    encryption = aws.s3.BucketServerSideEncryptionConfiguration(
         f"{name}-encryption",
         bucket=bucket.id,
         rules=[
@@ -77,6 +77,6 @@ def close(name: str, bucket: aws.s3.Bucket, kms_key_arn: str | None, opts: Resou
         f"{name}-tls-only",
         bucket=bucket.id,
         policy=pulumi.Output.json_dumps(document),
-        opts=ResourceOptions.merge(opts, ResourceOptions(depends_on=[block])),
+        opts=ResourceOptions.merge(opts, ResourceOptions(depends_on=[block, encryption])),
     )
     return policy.bucket

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pulumi_aws as aws
 
-from components import policies
+from components import limits, policies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ def function_secret(
         opts: The owner's options for children.
     """
     if given is not None:
-        return FunctionSecret(variable=variable, secret_arn=given.secret_arn, parameter=given.parameter)
+        return planned_secret(variable, given)
     made = aws.secretsmanager.Secret(
         f"{name}-{variable.lower().replace('_', '-')}",
         description=f"{variable} of {name}. Empty until `python -m ops secret set` fills it.",
@@ -70,6 +70,18 @@ def function_secret(
         opts=opts,
     )
     return FunctionSecret(variable=variable, secret_arn=made.arn)
+
+
+def planned_secret(variable: str, given: SecretReference | None) -> FunctionSecret:
+    """Return the reference that config gives, or one as long as a new secret's, before anything is registered.
+
+    Args:
+        variable: The contract's name of the secret.
+        given: What config says about it; None is a secret that the stack will make.
+    """
+    if given is None:
+        return FunctionSecret(variable=variable, secret_arn="?" * limits.REFERENCE_BYTES)
+    return FunctionSecret(variable=variable, secret_arn=given.secret_arn, parameter=given.parameter)
 
 
 def secret_statements(

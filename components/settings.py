@@ -18,11 +18,13 @@ from components.systems.embedding_settings import EmbeddingSettings
 from components.validation import S, Section, SettingsError, read_section, shown, unknown_key
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from components.function_settings import FunctionSettings
 
 PROJECT: Final = "strata"
+PARTITIONS: Final = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+"""Of the regions whose names begin so; all others are in `aws`."""
 
 
 class LayerSettings(Section):
@@ -39,10 +41,12 @@ class LayerSettings(Section):
     keep_versions: bool = Field(
         default=False,
         description="Keep replaced layer versions, also after `pulumi destroy`, for functions outside this stack; "
-        "`ops prune` deletes old ones.",
+        "`ops prune` deletes old ones. Turn it on in an `up` of its own: versions that the same `up` replaces go.",
     )
     bucket: Annotated[str, AfterValidator(values.bucket_name)] | None = Field(
-        default=None, description="An existing bucket that stacks and CI share as a build cache; unset makes one."
+        default=None,
+        description="An existing bucket that stacks and CI share as a build cache; unset makes one. A deploy role "
+        "needs it as well: `ArtifactBucketName` in deploy.md.",
     )
 
 
@@ -62,8 +66,9 @@ class SecretSettings(Section):
 
     kms_key_arn: Annotated[str, AfterValidator(values.key_arn)] | None = Field(
         default=None,
-        description="The customer key of the functions' secrets: new ones are encrypted with it, and the roles may "
-        "decrypt with it through Secrets Manager and Parameter Store only. Unset is AWS's own key.",
+        description="The customer key of the functions' secrets and of the artifact bucket that the stack makes: both "
+        "are encrypted with it, and the functions' roles may decrypt with it through Secrets Manager and Parameter "
+        "Store only. A deploy role needs it as well: `CustomerKeyArn` in deploy.md. Unset is AWS's own key.",
     )
     recovery_window_days: Annotated[int, AfterValidator(values.recovery_window)] = Field(
         default=30, description="Days in which a deleted secret can be restored; 0 deletes at once."
@@ -126,7 +131,7 @@ def load_settings(
     Raises:
         SettingsError: with all problems at once.
     """
-    problems = _stack_name(stack)
+    problems = [*_stack_name(stack), *_profile(config.get("aws:profile"))]
     known = [f"{PROJECT}:{name}" for name in (*COMMON_SECTIONS, *SYSTEM_SECTIONS)]
     mine = sorted(key for key in config if key.startswith(f"{PROJECT}:"))
     problems += [unknown_key(key, known) for key in mine if key not in known]
@@ -142,6 +147,8 @@ def load_settings(
     secrets = section(SecretSettings, "secrets")
     roles = section(RoleSettings, "roles")
     systems = {name: section(model, name) for name, model in SYSTEM_SECTIONS.items() if f"{PROJECT}:{name}" in config}
+    read = {"observability": observability, "secrets": secrets, "roles": roles, **systems}
+    problems += _of_another_region(read, config.get("aws:region"))
     if not systems:
         sections = " or ".join(f"{PROJECT}:{name}" for name in SYSTEM_SECTIONS)
         problems.append(f"no system is configured, so that the stack would be empty: add {sections}")
@@ -159,12 +166,54 @@ def load_settings(
     )
 
 
+def logical_name(system: str) -> str:
+    """Return a system's name in resource names, which are kebab case."""
+    return system.replace("_", "-")
+
+
 def _stack_name(stack: str) -> list[str]:
-    if re.fullmatch(rf"[a-z0-9](?:[a-z0-9-]{{0,{limits.STACK_NAME_LENGTH - 2}}}[a-z0-9])?", stack):
+    # The roles that docs/bootstrap.yaml makes are named strata-bootstrap-…: a stack must not be able to reach them.
+    own = f"(?!bootstrap(?:-|$))[a-z0-9](?:[a-z0-9-]{{0,{limits.STACK_NAME_LENGTH - 2}}}[a-z0-9])?"
+    if re.fullmatch(own, stack):
         return []
-    rule = f"1 to {limits.STACK_NAME_LENGTH} lower-case letters, digits and hyphens"
+    rule = f"1 to {limits.STACK_NAME_LENGTH} lower-case letters, digits and hyphens, neither bootstrap nor bootstrap-…"
     way_out = "`pulumi stack rename` changes it."
     return [f"the stack's name is {shown(stack)}: every resource's name holds it, so that it must be {rule}. {way_out}"]
+
+
+def _profile(profile: str | None) -> list[str]:
+    try:
+        if profile is not None:
+            values.profile(profile)
+    except ValueError as wrong:
+        return [f"aws:profile is {shown(profile)}: {wrong}."]
+    return []
+
+
+def _of_another_region(sections: Mapping[str, Section | None], region: str | None) -> list[str]:
+    """A function, an alarm and a key work with what is in their own region; IAM has partitions only."""
+    if region is None:
+        return []
+    partition = next((one for start, one in PARTITIONS.items() if region.startswith(start)), "aws")
+    found = [item for name, one in sections.items() if one is not None for item in _arns(f"{PROJECT}:{name}", one)]
+    wrong = [
+        (key, arn) for key, arn in found if arn.split(":")[1] != partition or arn.split(":")[3] not in {region, ""}
+    ]
+    return [
+        f"{key} is {shown(arn)}, which is not of aws:region {region} (partition {partition}): AWS would refuse it "
+        "while the stack is deployed or used. Name one of that region."
+        for key, arn in wrong
+    ]
+
+
+def _arns(path: str, section: Section) -> Iterator[tuple[str, str]]:
+    """Yield every ARN of a section, and of the sections in it, with its key."""
+    for key in type(section).model_fields:
+        value = getattr(section, key)
+        if isinstance(value, Section):
+            yield from _arns(f"{path}.{key}", value)
+        elif key.endswith("_arn") and value is not None:
+            yield f"{path}.{key}", value
 
 
 def _compiler_fits(functions: Mapping[str, FunctionSettings | None], python: str) -> list[str]:

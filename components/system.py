@@ -6,16 +6,20 @@ Which secrets, permissions, variables and trigger a function gets is said in `sy
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import pulumi
 
+from components import limits
 from components.alarms import METRICS_NAMESPACE
 from components.code import REPOSITORY, CodePackage, code_package
 from components.foundation import service_name
 from components.function import LambdaFunction, LambdaFunctionArgs
 from components.function_settings import FunctionSettings
+from components.layer import physical_layer_name
+from components.settings import PROJECT, logical_name
+from components.validation import SettingsError
 from layer_builds import LAYERS_DIR, LayerSpec, check_function_budget, load_layer
 
 if TYPE_CHECKING:
@@ -96,13 +100,7 @@ def system_function(
             handler=f"lambdas.{args.name}.handler.handler",
             target=settings.target,
             layers=[foundation.layer(layer, settings.target) for layer in args.layers],
-            environment={
-                **settings.environment,
-                **environment,
-                "POWERTOOLS_SERVICE_NAME": service_name(name),
-                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-                "STRATA_STACK": pulumi.get_stack(),
-            },
+            environment=whole_environment(name, settings, environment),
             statements=statements,
             memory_mb=settings.memory_mb,
             timeout_seconds=settings.timeout_seconds,
@@ -114,6 +112,23 @@ def system_function(
         ),
         opts,
     )
+
+
+def whole_environment(name: str, settings: FunctionSettings, own: Mapping[str, Input[str]]) -> dict[str, Input[str]]:
+    """Return a function's variables but for those of its layers.
+
+    Args:
+        name: The logical name.
+        settings: The system's section; its extra variables are in it.
+        own: What the system sets.
+    """
+    return {
+        **settings.environment,
+        **own,
+        "POWERTOOLS_SERVICE_NAME": service_name(name),
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+        "STRATA_STACK": pulumi.get_stack(),
+    }
 
 
 class Deployed(Protocol):
@@ -133,6 +148,8 @@ class System(Generic[S]):
     layers: tuple[str, ...]
     """In the order in which they are attached."""
     component: Callable[[str, SystemArgs[S], Foundation], Deployed]
+    planned_environment: Callable[[S], Mapping[str, Input[str]]] = field(default=lambda _: {})
+    """The function's own variables before anything is registered, so that their size is checked with the rest."""
 
     def prepare(self, name: str, settings: FunctionSettings) -> Callable[[Foundation], Exports]:
         """Check everything that can be checked without registering anything.
@@ -146,13 +163,21 @@ class System(Generic[S]):
 
         Raises:
             LayerBuildError: as `system_args`.
+            SettingsError: The function's variables are too large, or the name of one of its layers is too long.
         """
         if not isinstance(settings, self.model):
             raise TypeError(f"system {name} is configured by {self.model.__name__}, not {type(settings).__name__}")
         args = system_args(name, self.layers, settings)
+        try:
+            self._check_limits(args)
+        except ValueError as wrong:
+            raise SettingsError([f"{PROJECT}:{name}: {wrong}"]) from None
         return lambda foundation: self.component(logical_name(name), args, foundation).exports()
 
-
-def logical_name(system: str) -> str:
-    """Return a system's name in resource names, which are kebab case."""
-    return system.replace("_", "-")
+    def _check_limits(self, args: SystemArgs[S]) -> None:
+        """Refuse with ValueError what AWS would refuse in the middle of a deployment."""
+        own = self.planned_environment(args.settings)
+        from_layers = {key: value for layer in args.layers for key, value in layer.environment.items()}
+        limits.check_environment({**from_layers, **whole_environment(logical_name(args.name), args.settings, own)})
+        for layer in args.layers:
+            physical_layer_name(layer.name, args.settings.target)

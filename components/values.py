@@ -84,6 +84,16 @@ def bucket_name(value: str) -> str:
     )
 
 
+def profile(value: str) -> str:
+    """Accept an AWS profile that means the same to sh and to cmd.exe: it goes into a command line unquoted."""
+    return _matches(
+        value,
+        r"[A-Za-z0-9][A-Za-z0-9._+@=-]*",
+        "it goes into a command line, so that only letters, digits and . _ + @ = - are accepted. Rename it in AWS's "
+        "config file, or leave the key out and set AWS_PROFILE",
+    )
+
+
 def api_url(value: str) -> str:
     """Accept the base URL of an OpenAI-compatible API."""
     url = _split(value, "the API's base URL, such as https://api.openai.com/v1")
@@ -127,8 +137,10 @@ def recovery_window(value: int) -> int:
 def plain_variables(value: Mapping[str, str]) -> dict[str, str]:
     """Accept extra environment variables that are neither Lambda's own nor look like a secret's value."""
     for name in value:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-            raise ValueError(f"{name!r} is no name of a variable: letters, digits and _, starting with a letter")
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]+", name):
+            raise ValueError(
+                f"{name!r} is no name of a variable: at least two letters, digits and _, starting with a letter"
+            )
         if name in limits.RESERVED_VARIABLES:
             raise ValueError(f"Lambda keeps {name} for itself. Remove it")
         if SECRET_LOOKING.search(name.upper()):

@@ -123,7 +123,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--follow", "-f", action="store_true", help="go on until Ctrl-C")
     command.add_argument("--filter", help="CloudWatch filter pattern, for example '{ $.level = \"ERROR\" }'")
 
-    command = commands.add_parser("redrive", parents=[stack], help="dead-letter queue → queue; nothing is lost")
+    command = commands.add_parser(
+        "redrive", parents=[stack], help="dead-letter queue → queue or function; nothing is lost"
+    )
     command.add_argument("function")
     command.add_argument("--dry-run", action="store_true", help="list the messages, move none")
     command.add_argument("--max", type=positive, help="at most this many messages")

@@ -107,7 +107,7 @@ def read_event(text: str) -> object:
 
 def invoke(stack: Stack, key: str, event: object, *, asynchronous: bool, logs: bool) -> Report:
     """One function, one event; a function error is a failure."""
-    answer = call(stack.client("lambda"), stack.function(key), event, asynchronous=asynchronous, logs=logs)
+    answer = call(stack.invoker(), stack.function(key), event, asynchronous=asynchronous, logs=logs)
     shown = "accepted; it runs on its own" if answer.status == ACCEPTED else json.dumps(answer.payload, indent=2)
     notes = [shown, f"status {answer.status}, version {answer.version or '?'}, {answer.seconds * 1000:.0f} ms"]
     if answer.logs:
@@ -132,7 +132,7 @@ def invoke(stack: Stack, key: str, event: object, *, asynchronous: bool, logs: b
 def smoke(stack: Stack, keys: Sequence[str] = ()) -> Report:
     """Every function, or the named ones, answers its test event through its alias."""
     functions = [stack.function(key) for key in keys] or list(stack.functions.values())
-    client = stack.client("lambda")
+    client = stack.invoker()
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = list(pool.map(lambda function: call(client, function, TEST_EVENT), functions))
     if not answers:

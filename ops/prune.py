@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ops.errors import OpsError, UsageError
 from ops.report import Report, Table
 from ops.rollback import alias_versions, published_versions
@@ -18,14 +20,16 @@ if TYPE_CHECKING:
     from ops.stack import Stack
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Decision:
-    """What happens to one version, and why."""
+    """What is to happen to one version, and why."""
 
     name: str
     version: int
     delete: bool
     reason: str
+    deleted: bool = False
+    """Whether it has happened."""
 
 
 def prune(stack: Stack, *, keep: int, function_versions: bool = False, dry_run: bool = False) -> Report:
@@ -39,18 +43,38 @@ def prune(stack: Stack, *, keep: int, function_versions: bool = False, dry_run: 
     stack.check_account()
     client = stack.client("lambda")
     functions: list[Decision] = []
-    if function_versions:
-        functions = [one for function in stack.functions.values() for one in decide_function(client, function, keep)]
+    layers: list[Decision] = []
+    stopped = None
+    try:
+        if function_versions:
+            functions += [
+                one for function in stack.functions.values() for one in decide_function(client, function, keep)
+            ]
+            if not dry_run:
+                delete_functions(client, functions)
+        users = users_of_layers(client, without={(one.name, one.version) for one in doomed(functions)})
+        layers += [one for name in layer_names(stack) for one in decide_layer(client, name, keep=keep, users=users)]
         if not dry_run:
-            for one in doomed(functions):
-                client.delete_function(FunctionName=one.name, Qualifier=str(one.version))
-    gone = {(one.name, one.version) for one in doomed(functions)}
-    users = users_of_layers(client, without=gone)
-    layers = [one for name in layer_names(stack) for one in decide_layer(client, name, keep=keep, users=users)]
-    if not dry_run:
-        for one in doomed(layers):
-            client.delete_layer_version(LayerName=one.name, VersionNumber=one.version)
-    return report(functions, layers, dry_run=dry_run)
+            delete_layers(client, layers)
+    except (ClientError, BotoCoreError, OpsError) as error:
+        if not any(one.deleted for one in [*functions, *layers]):
+            raise
+        stopped = str(error)
+    return report(functions, layers, dry_run=dry_run, stopped=stopped)
+
+
+def delete_functions(client: Any, functions: list[Decision]) -> None:
+    """Delete the function versions that are to go, noting each."""
+    for one in doomed(functions):
+        client.delete_function(FunctionName=one.name, Qualifier=str(one.version))
+        one.deleted = True
+
+
+def delete_layers(client: Any, layers: list[Decision]) -> None:
+    """Delete the layer versions that are to go, noting each."""
+    for one in doomed(layers):
+        client.delete_layer_version(LayerName=one.name, VersionNumber=one.version)
+        one.deleted = True
 
 
 def doomed(decisions: list[Decision]) -> list[Decision]:
@@ -124,31 +148,40 @@ def decide_layer(client: Any, name: str, *, keep: int, users: dict[str, list[str
     return decisions
 
 
-def report(functions: list[Decision], layers: list[Decision], *, dry_run: bool) -> Report:
-    """What was deleted and what was kept, and why."""
-    verb = "would delete" if dry_run else "deleted"
+def report(functions: list[Decision], layers: list[Decision], *, dry_run: bool, stopped: str | None) -> Report:
+    """What was deleted and what was kept, and why; with `stopped`, what was done until AWS refused a step."""
     decisions = {"function version": functions, "layer version": layers}
     rows = [
-        [verb if one.delete else "kept", kind, one.name, str(one.version), one.reason]
+        [verb(one, dry_run=dry_run), kind, one.name, str(one.version), one.reason]
         for kind, ones in decisions.items()
         for one in ones
     ]
+    counted = [sum(one.delete if dry_run else one.deleted for one in ones) for ones in (layers, functions)]
+    notes = [
+        f"{'would delete' if dry_run else 'deleted'} {counted[0]} layer versions and {counted[1]} function versions"
+    ]
+    if stopped is not None:
+        notes.append(f"stopped there: {stopped}. Run it again for the rest")
     return Report(
+        ok=stopped is None,
         data={
             "dry_run": dry_run,
+            "stopped": stopped,
             **{
                 kind.replace(" ", "_") + "s": [
-                    {
-                        "name": one.name,
-                        "version": one.version,
-                        "deleted": one.delete and not dry_run,
-                        "reason": one.reason,
-                    }
+                    {"name": one.name, "version": one.version, "deleted": one.deleted, "reason": one.reason}
                     for one in ones
                 ]
                 for kind, ones in decisions.items()
             },
         },
         tables=[Table(title="prune", columns=["", "what", "name", "version", "why"], rows=rows)] if rows else [],
-        notes=[f"{verb} {len(doomed(layers))} layer versions and {len(doomed(functions))} function versions"],
+        notes=notes,
     )
+
+
+def verb(one: Decision, *, dry_run: bool) -> str:
+    """What a row says of a version."""
+    if not one.delete:
+        return "kept"
+    return "would delete" if dry_run else "deleted" if one.deleted else "still there"

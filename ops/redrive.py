@@ -1,19 +1,21 @@
 """Moving a dead-letter queue's messages back to where they came from, once the reason for their failing is mended.
 
-Every message is in at least one of the two queues at any time: a crash can leave a copy in both, never none. Consumers
-are idempotent, so a copy costs work and nothing else. SQS's own move task does it where there is one; by hand (receive,
-send, delete) where there is none (emulators), or when only some messages are to go.
+Messages of a queue go back to it, asynchronous events to their function (`failed_events.py`). A message is in at least
+one of the two places at any time: a crash can leave a copy in both, never none. Consumers are idempotent, so a copy
+costs work and nothing else. For queues SQS's own move task does it where there is one; by hand (receive, give back,
+delete) where there is none (emulators), when only some messages are to go, and for events.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError
 
 from ops.errors import OpsError, UsageError
+from ops.failed_events import ToFunction
 from ops.report import Report, Table
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class Tally:
 
     moved: int = 0
     failed: dict[str, str] = field(default_factory=dict[str, str])
-    """Message id → why the source queue did not take it; it is still in the dead-letter queue."""
+    """Message id → why it was not taken; it is still in the dead-letter queue."""
     came_back: int = 0
     """Messages that were moved, failed again, and are in the dead-letter queue once more."""
 
@@ -56,32 +58,77 @@ def redrive(
     per_second: int | None = None,
     wait: Callable[[float], None] = time.sleep,
 ) -> Report:
-    """Move a function's failed messages back to its queue, or list them.
+    """Move a function's failed messages back to its queue, or its failed events to itself; or list them.
 
     Args:
         limit: at most this many messages; None moves all.
-        per_second: the move task's pace, 1 to 500; None lets SQS choose. Only for moving all.
+        per_second: the move task's pace, 1 to 500; None lets SQS choose. Only for moving all to a queue.
     """
     function = stack.function(key)
-    queue_url, dlq_url = queues(function)
+    if not function.dlq_url:
+        raise UsageError(f"function {function.key} has no dead-letter queue")
     client = stack.client("sqs")
+    target = ToQueue(client, function.queue_url) if function.queue_url else ToFunction(stack.client("lambda"), function)
     if dry_run:
-        return listing(client, function, dlq_url, limit=limit or BATCH)
+        return listing(client, function, target, function.dlq_url, limit=limit or BATCH)
     stack.check_account()
-    if per_second is not None and limit is not None:
-        raise UsageError("--rate is for moving everything; leave it out with --max")
-    if limit is None:
+    if per_second is not None and (limit is not None or not function.queue_url):
+        raise UsageError("--rate is for moving everything to a queue; leave it out with --max and for events")
+    if limit is None and function.queue_url:
         report = move_task(client, function, per_second=per_second, wait=wait)
         if report is not None:
             return report
-    return by_hand(client, function, queue_url=queue_url, dlq_url=dlq_url, limit=limit)
+    return by_hand(client, function, target, function.dlq_url, limit=limit)
 
 
-def queues(function: Function) -> tuple[str, str]:
-    """The function's queue and dead-letter queue."""
-    if not function.queue_url or not function.dlq_url:
-        raise UsageError(f"function {function.key} has no queue with a dead-letter queue")
-    return function.queue_url, function.dlq_url
+class Target(Protocol):
+    """Where a dead-letter queue's messages go back to."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
+
+    def identity(self, message: dict[str, Any]) -> str:
+        """What a message is known by when it comes back."""
+        ...
+
+    def shown(self, message: dict[str, Any]) -> str:
+        """What a listing shows of it."""
+        ...
+
+    def take(self, batch: list[dict[str, Any]]) -> tuple[dict[int, str], dict[int, str]]:
+        """Take messages; returns index → what one is known by from now on, and index → why one was not taken."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ToQueue:
+    """Back to the function's queue."""
+
+    client: Any
+    url: str
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return "the queue"
+
+    def identity(self, message: dict[str, Any]) -> str:
+        """A message keeps its id when it fails again."""
+        return str(message["MessageId"])
+
+    def shown(self, message: dict[str, Any]) -> str:
+        """The body."""
+        return str(message["Body"])
+
+    def take(self, batch: list[dict[str, Any]]) -> tuple[dict[int, str], dict[int, str]]:
+        """Send them; returns index → new id, and index → why one was not taken."""
+        answer = self.client.send_message_batch(
+            QueueUrl=self.url, Entries=[entry(index, message) for index, message in enumerate(batch)]
+        )
+        refused = {int(one["Id"]): f"{one.get('Code')}: {one.get('Message', '')}" for one in answer.get("Failed", [])}
+        return {int(one["Id"]): str(one["MessageId"]) for one in answer.get("Successful", [])}, refused
 
 
 def move_task(
@@ -113,8 +160,8 @@ def move_task(
     )
 
 
-def by_hand(client: Any, function: Function, *, queue_url: str, dlq_url: str, limit: int | None) -> Report:
-    """Receive, send, and only then delete, until the dead-letter queue gives nothing new."""
+def by_hand(client: Any, function: Function, target: Target, dlq_url: str, *, limit: int | None) -> Report:
+    """Receive, give to the target, and only then delete, until the dead-letter queue gives nothing new."""
     tally = Tally()
     sent: set[str] = set()
     kept: list[dict[str, Any]] = []
@@ -124,15 +171,14 @@ def by_hand(client: Any, function: Function, *, queue_url: str, dlq_url: str, li
             received = receive(client, dlq_url, count=room, hidden_seconds=HIDDEN_SECONDS)
             if not received:
                 break
-            # A message keeps its id when it fails again, so one that we sent ourselves is known when it comes back.
-            again = [message for message in received if message["MessageId"] in sent]
+            again = [message for message in received if target.identity(message) in sent]
             tally.came_back += len(again)
             kept += again
-            for batch in batches(message for message in received if message["MessageId"] not in sent):
-                kept += move(client, batch, queue_url=queue_url, dlq_url=dlq_url, tally=tally, sent=sent)
+            for batch in batches(message for message in received if target.identity(message) not in sent):
+                kept += move(client, batch, target, dlq_url, tally=tally, sent=sent)
     finally:
         release(client, dlq_url, kept)
-    notes = [f"moved {tally.moved} messages from the dead-letter queue to the queue of {function.key}"]
+    notes = [f"moved {tally.moved} messages from the dead-letter queue of {function.key} to {target.name}"]
     if tally.came_back:
         notes.append(f"{tally.came_back} of them failed again meanwhile and are back in the dead-letter queue")
     notes += [
@@ -143,7 +189,7 @@ def by_hand(client: Any, function: Function, *, queue_url: str, dlq_url: str, li
         ok=not tally.failed,
         data={
             "function": function.key,
-            "how": "receive, send, delete",
+            "how": "receive, send, delete" if function.queue_url else "receive, invoke, delete",
             "moved": tally.moved,
             "came_back": tally.came_back,
             "failed": tally.failed,
@@ -210,15 +256,12 @@ def entry(index: int, message: dict[str, Any]) -> dict[str, Any]:
 
 
 def move(
-    client: Any, batch: list[dict[str, Any]], *, queue_url: str, dlq_url: str, tally: Tally, sent: set[str]
+    client: Any, batch: list[dict[str, Any]], target: Target, dlq_url: str, *, tally: Tally, sent: set[str]
 ) -> list[dict[str, Any]]:
-    """Send one batch and delete what was taken; returns what is still to be given back."""
-    answer = client.send_message_batch(
-        QueueUrl=queue_url, Entries=[entry(index, message) for index, message in enumerate(batch)]
-    )
-    taken = [batch[int(one["Id"])] for one in answer.get("Successful", [])]
-    sent.update(str(one["MessageId"]) for one in answer.get("Successful", []))
-    refused = {int(one["Id"]): f"{one.get('Code')}: {one.get('Message', '')}" for one in answer.get("Failed", [])}
+    """Give one batch to the target and delete what it took; returns what is still to be given back."""
+    known_as, refused = target.take(batch)
+    sent.update(known_as.values())
+    taken = [batch[index] for index in known_as]
     tally.failed |= {str(batch[index]["MessageId"]): why for index, why in refused.items()}
     tally.moved += len(taken)
     if taken:
@@ -226,7 +269,7 @@ def move(
         left = client.delete_message_batch(QueueUrl=dlq_url, Entries=entries).get("Failed", [])
         if left:
             raise OpsError(
-                f"{len(left)} messages were sent but could not be deleted from the dead-letter queue "
+                f"{len(left)} messages went back but could not be deleted from the dead-letter queue "
                 f"({left[0].get('Code')}): they are now in both. Nothing is lost; run redrive again later"
             )
     return [batch[index] for index in refused]
@@ -239,11 +282,12 @@ def release(client: Any, url: str, messages: Iterable[dict[str, Any]]) -> None:
             client.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
         except ClientError as error:
             # Already visible again, or gone: both are what this is for.
-            if error.response.get("Error", {}).get("Code") not in {"MessageNotInflight", "ReceiptHandleIsInvalid"}:
+            code = str(error.response.get("Error", {}).get("Code")).rpartition(".")[2]
+            if code not in {"MessageNotInflight", "ReceiptHandleIsInvalid"}:
                 raise
 
 
-def listing(client: Any, function: Function, dlq_url: str, *, limit: int) -> Report:
+def listing(client: Any, function: Function, target: Target, dlq_url: str, *, limit: int) -> Report:
     """The dead-letter queue's messages, at most `limit`, each given back at once."""
     attributes = client.get_queue_attributes(QueueUrl=dlq_url, AttributeNames=["ApproximateNumberOfMessages"])
     total = int(attributes["Attributes"]["ApproximateNumberOfMessages"])
@@ -252,13 +296,14 @@ def listing(client: Any, function: Function, dlq_url: str, *, limit: int) -> Rep
     try:
         while len(seen) < limit:
             some = receive(client, dlq_url, count=min(BATCH, limit - len(seen)), hidden_seconds=LOOK_SECONDS)
-            if not some:
-                break
             received += some
+            # In a long listing the first ones are visible again before the last: nothing new means that all were seen.
+            if all(message["MessageId"] in seen for message in some):
+                break
             seen |= {str(message["MessageId"]): message for message in some}
     finally:
         release(client, dlq_url, received)
-    found = [describe(message) for message in seen.values()]
+    found = [describe(message, target.shown(message)) for message in seen.values()]
     rows = [[one["id"], one["sent"], str(one["receives"]), f"{one['bytes']:,}", one["begins"]] for one in found]
     columns = ["message", "sent", "receives", "bytes", "begins"]
     return Report(
@@ -268,11 +313,11 @@ def listing(client: Any, function: Function, dlq_url: str, *, limit: int) -> Rep
     )
 
 
-def describe(message: dict[str, Any]) -> dict[str, Any]:
-    """A row of the listing."""
+def describe(message: dict[str, Any], text: str) -> dict[str, Any]:
+    """A row of the listing; `text` is what is shown of the message, if it is short enough."""
     attributes = message.get("Attributes", {})
     sent = int(attributes.get("SentTimestamp", 0)) / 1000
-    body = " ".join(str(message["Body"]).split())
+    body = " ".join(text.split())
     return {
         "id": str(message["MessageId"]),
         "sent": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(sent)),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from components.settings import logical_name
 from ops.errors import OpsError, UsageError
 from ops.report import Report
 from ops.stack import run_pulumi
@@ -100,7 +101,7 @@ def follow(stack: Stack, function: Function, target: str) -> None:
     """Let Pulumi's state know where the alias is. Traffic and config are right without it: a failure says just that."""
     if stack.project is None:
         return
-    alias = f"**::{function.key}-{function.alias}"
+    alias = f"**::{logical_name(function.key)}-{function.alias}"
     try:
         run_pulumi(["refresh", "--yes", "--skip-preview", "--stack", stack.name, "--target", alias], stack.project)
     except OpsError as error:

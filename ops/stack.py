@@ -28,6 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PULUMI_TIMEOUT_SECONDS = 120
 LONGEST_FUNCTION_SECONDS = 900
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+ATTEMPTS = 8
+"""Of one call. Lambda takes 15 requests a second that are not invocations, and `prune` makes many:
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 ARN_PARTS = 6
 
 
@@ -94,17 +97,20 @@ class Stack:
         return "start it with `make up`" if self.name == LOCAL else f"deploy it with `pulumi up --stack {self.name}`"
 
     def client(self, service: str) -> Any:
-        """A boto3 client for this stack's account and region.
+        """A boto3 client for this stack's account and region; what AWS throttles is tried again."""
+        return self._client(service, Config(retries={"mode": "standard", "total_max_attempts": ATTEMPTS}))
 
-        A Lambda client waits as long as a function may run and never repeats a call: botocore's own defaults (60 s,
-        then again) would run a slow function several times.
+    def invoker(self) -> Any:
+        """A Lambda client for calling functions: it waits as long as one may run and never repeats a call.
+
+        botocore's own defaults (60 s, then again) would run a slow function several times.
         """
         once = Config(read_timeout=LONGEST_FUNCTION_SECONDS + 10, retries={"total_max_attempts": 1})
-        options: dict[str, Any] = {"endpoint_url": self.endpoint}
-        if service == "lambda":
-            options["config"] = once
+        return self._client("lambda", once)
+
+    def _client(self, service: str, config: Config) -> Any:
         clients = cast("Any", self.session)
-        return clients.client(service, **options)
+        return clients.client(service, endpoint_url=self.endpoint, config=config)
 
     def check_account(self) -> str:
         """The account of the credentials; refuses when the stack's functions live in another one."""

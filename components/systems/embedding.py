@@ -13,7 +13,14 @@ from pulumi import ResourceOptions
 
 from components.foundation import service_name
 from components.queue_trigger import QueueTrigger, QueueTriggerArgs
-from components.secret import FunctionSecret, function_secret, merged_environment, references, secret_statements
+from components.secret import (
+    FunctionSecret,
+    function_secret,
+    merged_environment,
+    planned_secret,
+    references,
+    secret_statements,
+)
 from components.system import System, SystemArgs, system_function
 from components.systems.embedding_settings import EmbeddingSettings
 
@@ -76,6 +83,15 @@ def trigger_args(function: LambdaFunction, settings: EmbeddingSettings) -> Queue
     )
 
 
+def planned_environment(settings: EmbeddingSettings) -> dict[str, Input[str]]:
+    """Return the variables as far as they are known before anything is registered."""
+    secrets = [
+        planned_secret(OPENAI_API_KEY, settings.openai_api_key),
+        planned_secret(PINECONE_API_KEY, settings.pinecone_api_key),
+    ]
+    return environment(settings, secrets)
+
+
 def environment(settings: EmbeddingSettings, secrets: list[FunctionSecret]) -> dict[str, Input[str]]:
     """Return the function's variables: the contract of `lambdas/embedding/settings.py`."""
     optional = {
@@ -93,4 +109,4 @@ def environment(settings: EmbeddingSettings, secrets: list[FunctionSecret]) -> d
     }
 
 
-SYSTEM: Final = System(EmbeddingSettings, LAYERS, EmbeddingSystem)
+SYSTEM: Final = System(EmbeddingSettings, LAYERS, EmbeddingSystem, planned_environment)

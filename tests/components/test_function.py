@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pulumi import Output
 
 from components.code import CodePackage
 from components.function import LambdaFunction
@@ -134,7 +135,8 @@ def test_without_a_topic_alarms_tell_nobody(build: Build) -> None:
         ({"log_retention_days": 31}, "log retention is 31 days"),
         ({"live_version": 0}, "versions are numbered from 1"),
         ({"environment": {"AWS_REGION": "x"}}, "environment sets AWS_REGION: Lambda keeps"),
-        ({"environment": {"TEXT": "x" * 4_093}}, "environment's size is 4097: AWS accepts 0 to 4,096 bytes"),
+        ({"environment": {"TEXT": "x" * 4_086}}, "environment's size is 4097: AWS accepts 0 to 4,096 bytes"),
+        ({"environment": {"TEXT": "x" * 3_936, "ARN": Output.from_input("arn")}}, "environment's size is 4106"),
     ],
 )
 def test_bad_arguments_register_nothing(build: Build, changes: dict[str, Any], message: str) -> None:

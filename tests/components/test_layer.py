@@ -39,7 +39,6 @@ def test_a_layer_is_published_by_a_command_and_made_from_its_object(build: Build
         "s3Key": f"layers/openai-pinecone/{digest}.zip",
         "compatibleRuntimes": ["python3.13"],
         "compatibleArchitectures": ["arm64"],
-        "skipDestroy": False,
     }
     assert version.dependencies == {command.urn}
     assert program.outputs[component.urn]["digest"] == digest
@@ -59,9 +58,14 @@ def test_no_path_of_this_machine_gets_into_the_state(build: Build, layers: Fixtu
     assert "environment" not in program.one("Command").inputs
 
 
-def test_replaced_versions_are_kept_by_config(build: Build, layers: FixtureLayers) -> None:
-    program = build(lambda: parts.layer(layers.add(), keep_versions=True))
-    assert program.one("LayerVersion").inputs["skipDestroy"] is True
+def test_replaced_versions_are_kept_by_config_and_that_replaces_none(build: Build, layers: FixtureLayers) -> None:
+    """As `skip_destroy` it did: the provider replaces a version when that changes, and deleted the old one."""
+    spec = layers.add()
+    kept = build(lambda: parts.layer(spec, keep_versions=True)).one("LayerVersion")
+    assert kept.request.retainOnDelete is True
+    dropped = build(lambda: parts.layer(spec)).one("LayerVersion")
+    assert not dropped.request.retainOnDelete
+    assert kept.inputs == dropped.inputs
 
 
 def test_the_running_python_compiles_when_config_says_so(build: Build, layers: FixtureLayers) -> None:

@@ -40,13 +40,13 @@ def test_objects_are_not_deleted_with_the_stack(build: Build) -> None:
     assert "forceDestroy" not in build(lambda: PrivateBucket("mail", PrivateBucketArgs())).one("Bucket").inputs
 
 
-def test_others_learn_its_name_when_it_is_closed(build: Build) -> None:
+def test_others_learn_its_name_when_it_is_closed_and_encrypted(build: Build) -> None:
     def body() -> None:
         pulumi.export("name", PrivateBucket("mail", PrivateBucketArgs()).bucket_name)
 
     program = build(body)
     assert program.exports["name"] == "strata-test-mail-bucket-0a1b2c"
-    assert "mail-private" in program.behind(program.one("BucketPolicy"))
+    assert {"mail-private", "mail-encryption"} <= program.behind(program.one("BucketPolicy"))
 
 
 def test_its_options_do_not_reach_its_children(build: Build) -> None:

@@ -24,8 +24,15 @@ SECRET_ARN = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:team/openai-AbCd
 CANARY = "sk-canary-0123456789"
 
 
-def load(embedding: Mapping[str, Any] | None = None, *, stack: str = "dev", **sections: Any) -> Settings:
+def load(
+    embedding: Mapping[str, Any] | None = None,
+    *,
+    stack: str = "dev",
+    aws: Mapping[str, str] | None = None,
+    **sections: Any,
+) -> Settings:
     config = {f"strata:{name}": json.dumps(value) for name, value in sections.items()}
+    config |= {f"aws:{key}": value for key, value in (aws or {}).items()}
     config["strata:embedding"] = json.dumps({"pinecone_index_host": HOST, **(embedding or {})})
     return load_settings(config, stack=stack)
 
@@ -76,6 +83,7 @@ def test_the_defaults_are_a_stack_that_passes() -> None:
         ({"dimensions": 1_024}, "text-embedding-ada-002 always gives 1536"),
         ({"environment": {"AWS_REGION": "x"}}, "Lambda keeps AWS_REGION for itself"),
         ({"environment": {"LOG-LEVEL": "x"}}, "'LOG-LEVEL' is no name of a variable"),
+        ({"environment": {"A": "x"}}, "'A' is no name of a variable: at least two letters"),
         ({"environment": {"LEVEL": 1}}, "strata:embedding.environment.LEVEL is (not shown)"),
         ({"pinecone_namespace": "täg"}, "it must be at most 512 printable ASCII characters"),
         ({"openai_api_key": {}}, "it must hold either secret_arn or parameter"),
@@ -264,13 +272,13 @@ def test_an_empty_stack_is_refused() -> None:
         load_settings({}, stack="dev")
 
 
-@pytest.mark.parametrize("stack", ["Prod", "a" * 17, "two_words", "-x", "x-", "org/dev"])
+@pytest.mark.parametrize("stack", ["Prod", "a" * 17, "two_words", "-x", "x-", "org/dev", "bootstrap", "bootstrap-prod"])
 def test_a_stack_name_that_names_cannot_hold_is_refused(stack: str) -> None:
     (problem,) = problems(stack=stack)
     assert "1 to 16 lower-case letters, digits and hyphens" in problem
 
 
-@pytest.mark.parametrize("stack", ["d", "pr-1234", "a" * 16])
+@pytest.mark.parametrize("stack", ["d", "pr-1234", "a" * 16, "bootstrapped"])
 def test_ordinary_stack_names_pass(stack: str) -> None:
     assert load(stack=stack)
 
@@ -305,6 +313,47 @@ def test_the_running_python_compiles_only_its_own_minor_version() -> None:
 def test_the_common_sections_have_rules_too(section: str, values: dict[str, Any], message: str) -> None:
     (problem,) = problems(**{section: values})
     assert message in problem
+
+
+@pytest.mark.parametrize(
+    ("key", "sections"),
+    [
+        ("observability.alarm_topic_arn", {"observability": {"alarm_topic_arn": f"arn:aws:sns:us-east-1:{ACCOUNT}:a"}}),
+        ("secrets.kms_key_arn", {"secrets": {"kms_key_arn": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234"}}),
+        ("embedding.openai_api_key.secret_arn", {"embedding": {"openai_api_key": {"secret_arn": SECRET_ARN}}}),
+        (
+            "roles.permissions_boundary_arn",
+            {"roles": {"permissions_boundary_arn": f"arn:aws-cn:iam::{ACCOUNT}:policy/boundary"}},
+        ),
+    ],
+)
+def test_what_is_of_another_region_is_refused(key: str, sections: dict[str, Any]) -> None:
+    region = "eu-west-1" if "embedding" in sections else REGION
+    (problem,) = problems(**sections, aws={"region": region})
+    assert problem.startswith(f"strata:{key} is arn:aws")
+    assert f"which is not of aws:region {region} (partition aws)" in problem
+    assert load(**sections), "without aws:region the region is the environment's, and unknown here"
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+)
+def test_what_is_of_the_stack_s_region_passes(region: str, partition: str) -> None:
+    topic = f"arn:{partition}:sns:{region}:{ACCOUNT}:alarms"
+    boundary = f"arn:{partition}:iam::{ACCOUNT}:policy/boundary"
+    sections: dict[str, Any] = {
+        "observability": {"alarm_topic_arn": topic},
+        "roles": {"permissions_boundary_arn": boundary},
+    }
+    assert load(**sections, aws={"region": region}).observability.alarm_topic_arn == topic
+
+
+@pytest.mark.parametrize("profile", ["two words", "a;rm", "$(id)", "-x", "a'b", "", "acme/Admin"])
+def test_a_profile_that_a_shell_would_read_otherwise_is_refused(profile: str) -> None:
+    (problem,) = problems(aws={"profile": profile})
+    assert problem.startswith("aws:profile is ")
+    assert "it goes into a command line" in problem
 
 
 def test_pulumi_s_texts_for_numbers_pass() -> None:

@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from components.function_settings import FunctionSettings
-from components.system import System, SystemArgs, logical_name, system_args
+from components.settings import logical_name
+from components.system import System, SystemArgs, system_args
 from components.systems.registry import SYSTEMS
+from components.validation import SettingsError
 from layer_builds import LayerBuildError
 from tests.components import parts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.harness import Build
     from tests.layers import FixtureLayers
+
+
+class Nothing:
+    """A system that registers nothing."""
+
+    def __init__(self, name: str, args: object, foundation: object) -> None: ...
+
+    def exports(self) -> dict[str, Any]:
+        return {}
 
 
 class Other(FunctionSettings):
@@ -70,3 +82,16 @@ def test_a_system_is_registered_under_its_name_in_kebab_case(layers: FixtureLaye
     assert register(foundation) == {"name": "x"}
     assert heard == ["read-mail", "read_mail"]
     assert logical_name("a") == "a"
+
+
+def test_a_layer_whose_name_would_be_too_long_is_a_problem_of_the_config(
+    layers: FixtureLayers, monkeypatch: Any, build: Build
+) -> None:
+    layer = layers.add("-".join(["word"] * 9))
+    monkeypatch.setattr(
+        "components.system.system_args",
+        lambda name, _, settings: SystemArgs(name=name, settings=settings, code=parts.CODE, layers=(layer,)),
+    )
+    system: System[FunctionSettings] = System(FunctionSettings, (layer.name,), Nothing)
+    with pytest.raises(SettingsError, match=r"strata:mail: the layer's name .* has 73 characters, more than 64"):
+        build(lambda: system.prepare("mail", FunctionSettings()), stack="stack-abc")

@@ -66,6 +66,11 @@ class Story:
             found[name] = {key: live.get(key) for key in keys}
         return found
 
+    def versions(self, layer: str) -> set[int]:
+        """The versions of a layer that AWS has."""
+        found = self.checkout.account.client("lambda").list_layer_versions(LayerName=layer)
+        return {int(one["Version"]) for one in found["LayerVersions"]}
+
     def up(self) -> Run:
         return self.checkout.pulumi("up", "--yes", "--skip-preview", "--stack", STACK)
 
@@ -177,6 +182,20 @@ def test_with_the_lock_mended_the_stack_is_as_it_was(story: Story) -> None:
     assert story.failure.code != 0
     run = story.checkout.pulumi("preview", "--expect-no-changes", "--stack", STACK).ok()
     assert run.changed == {}
+
+
+def test_versions_are_kept_once_config_says_so(story: Story) -> None:
+    """Turning it on replaces nothing; as `skip_destroy` it deleted the version that was to be kept."""
+    assert story.first
+    name = str(story.outputs()["layers"]["engine-left"]["name"])
+    story.checkout.pulumi("config", "set", "--path", "strata:layers.keep_versions", "true", "--stack", STACK).ok()
+    before = story.versions(name)
+    assert story.up().ok().changed == {}
+    story.require("left", PACKAGES["left"])
+    story.up().ok()
+    assert len(before) == 1
+    assert len(story.versions(name)) == 2
+    assert before < story.versions(name)
 
 
 def test_its_functions_can_be_destroyed(story: Story) -> None:

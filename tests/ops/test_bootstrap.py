@@ -17,7 +17,7 @@ from tests.harness import Build
 from tests.program.conftest import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sandbox.account import Account
 
@@ -83,7 +83,7 @@ def test_a_preview_reads_state_and_nothing_else() -> None:
     assert actions("PreviewRole") == {"s3:ListBucket", "s3:GetBucketLocation", "s3:GetObject", "kms:Decrypt"}
 
 
-DEPLOYING = ("DeployRole", "DeployFunctions", "DeployOthers")
+DEPLOYING = ("DeployRole", "DeployFunctions", "DeployOthers", "DeployWithCustomerKey", "DeployToSharedBucket")
 
 
 @pytest.mark.parametrize("name", [*DEPLOYING, "FunctionBoundary"])
@@ -107,6 +107,16 @@ def test_a_deployment_can_neither_read_nor_write_a_secrets_value() -> None:
     everything = set().union(*(actions(name) for name in DEPLOYING))
     assert not {"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "ssm:GetParameter"} & everything
     assert not {one for one in everything if one.startswith("iam:Attach")}, "no other policy can be attached to a role"
+
+
+def test_the_config_s_own_key_works_through_s3_and_secrets_manager_only() -> None:
+    """Without it a stack with `secrets.kms_key_arn` could not publish a layer."""
+    assert RESOURCES["DeployWithCustomerKey"]["Condition"] == "WithCustomerKey"
+    [statement] = statements("DeployWithCustomerKey")
+    assert {"kms:GenerateDataKey", "kms:Decrypt"} <= set(statement["Action"])
+    assert statement["Resource"] == {"Ref": "CustomerKeyArn"}
+    services = ["s3.${AWS::Region}.${AWS::URLSuffix}", "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"]
+    assert statement["Condition"] == {"StringEquals": {"kms:ViaService": [{"Sub": one} for one in services]}}
 
 
 def test_roles_are_passed_to_lambda_only() -> None:
@@ -165,6 +175,22 @@ def test_the_repository_is_named_whole(subject: str, good: bool) -> None:
     assert bool(re.fullmatch(pattern, subject)) is good
 
 
+@pytest.mark.parametrize(
+    ("stack", "good"),
+    [
+        ("dev", True),
+        ("bootstrapped", True),
+        ("prod-eu", False),
+        ("bootstrap", False),
+        ("Dev", False),
+        ("s" * 17, False),
+    ],
+)
+def test_no_deploy_role_s_names_are_the_beginning_of_others(stack: str, good: bool) -> None:
+    pattern = DOCUMENT["Parameters"]["StackName"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, stack)) is good
+
+
 def jwt(**claims: str) -> str:
     """An unsigned token: the emulator reads what a token says and does not check who signed it."""
     parts = [{"alg": "none"}, {"iss": f"https://{CLAIM}", "aud": "sts.amazonaws.com", **claims}]
@@ -179,9 +205,10 @@ def outputs(account: Account) -> Iterator[dict[str, str]]:
     template = (text[:start] + text[end:]).replace(
         "!If [MakeProvider, !Ref GitHub, !Ref OidcProviderArn]", "!Ref OidcProviderArn"
     )
-    account.client("s3").create_bucket(
-        Bucket="pulumi-state", CreateBucketConfiguration={"LocationConstraint": account.region}
-    )
+    for bucket in ("pulumi-state", "team-layers"):
+        account.client("s3").create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": account.region}
+        )
     parameters = {
         "StackName": "dev",
         "RepositorySubject": "octo-org@1/strata@2",
@@ -189,6 +216,7 @@ def outputs(account: Account) -> Iterator[dict[str, str]]:
         "OidcProviderArn": f"arn:aws:iam::{account.account}:oidc-provider/{CLAIM}",
         "StateBucketName": "pulumi-state",
         "SecretsKeyArn": account.client("kms").create_key()["KeyMetadata"]["Arn"],
+        "ArtifactBucketName": "team-layers",
     }
     clouds = account.client("cloudformation")
     clouds.create_stack(
@@ -253,31 +281,79 @@ def test_the_preview_role_reads_states_and_is_refused_everything_else(
             call()
 
 
-def test_the_deploy_role_reaches_its_own_stacks_names_only(account: Account, outputs: dict[str, str]) -> None:
-    # The emulator knows no `ref` claim, so here the role is entered by another door; its rights are what is tried.
+def trust_account(account: Account) -> str:
+    """The trust policy of a role that everybody in the account may enter."""
+    everybody = {"AWS": f"arn:aws:iam::{account.account}:root"}
+    statement = {"Effect": "Allow", "Principal": everybody, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+@pytest.fixture(scope="module")
+def deploying(account: Account, outputs: dict[str, str]) -> Callable[[str], Any]:
+    """Clients of the deploy role. The emulator knows no `ref` claim, so the role is entered by another door."""
     role = outputs["DeployRoleArn"]
-    trust = {
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{account.account}:root"},
-        "Action": "sts:AssumeRole",
-    }
     account.client("iam").update_assume_role_policy(
-        RoleName=role.rsplit("/", 1)[1], PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        RoleName=role.rsplit("/", 1)[1], PolicyDocument=trust_account(account)
     )
     found = account.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     clients: Any = boto3.Session(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], account.region)
-    sqs, secrets, iam = (
-        clients.client(service, endpoint_url=account.endpoint) for service in ("sqs", "secretsmanager", "iam")
-    )
+    return lambda service: clients.client(service, endpoint_url=account.endpoint)
+
+
+def test_the_deploy_role_publishes_to_a_shared_bucket_and_deletes_nothing_there(
+    deploying: Callable[[str], Any],
+) -> None:
+    s3, where = deploying("s3"), {"Bucket": "team-layers", "Key": "layers/x/0.zip"}
+    with pytest.raises(ClientError, match="404"):
+        s3.head_object(**where)
+    s3.put_object(**where, Body=b"x")
+    assert s3.get_object(**where)["Body"].read() == b"x"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(**where)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_object(**{**where, "Key": "other"}, Body=b"x")
+
+
+def test_the_deploy_role_writes_its_own_stack_s_state_only(account: Account, deploying: Callable[[str], Any]) -> None:
+    """A command that is planted in another stack's state runs as whoever deploys that stack next."""
+    s3 = deploying("s3")
+    for key in (
+        "stacks/strata/dev.json",
+        "stacks/strata/dev.json.bak",
+        "history/strata/dev/dev-1.history.json",
+        "backups/strata/dev/dev.1.json",
+        "locks/organization/strata/dev/0.json",
+    ):
+        where = {"Bucket": "pulumi-state", "Key": f".pulumi/{key}"}
+        s3.put_object(**where, Body=b"{}")
+        s3.get_object(**where)
+        s3.delete_object(**where)
+    for key in (
+        "stacks/strata/prod.json",
+        "stacks/strata/dev-eu.json",
+        "stacks/other/dev.json",
+        "history/strata/prod/prod-1.history.json",
+        "backups/strata/prod/prod.1.json",
+        "locks/organization/strata/prod/0.json",
+        "meta.yaml",
+    ):
+        where = {"Bucket": "pulumi-state", "Key": f".pulumi/{key}"}
+        account.client("s3").put_object(**where, Body=b"version: 1")
+        for call in [s3.put_object, s3.delete_object, *([s3.get_object] if key != "meta.yaml" else [])]:
+            with pytest.raises(ClientError, match="AccessDenied"):
+                call(**where)
+    assert s3.get_object(Bucket="pulumi-state", Key=".pulumi/meta.yaml")["Body"].read() == b"version: 1"
+
+
+def test_the_deploy_role_reaches_its_own_stacks_names_only(account: Account, deploying: Callable[[str], Any]) -> None:
+    sqs, secrets, iam = (deploying(service) for service in ("sqs", "secretsmanager", "iam"))
     sqs.create_queue(QueueName="strata-dev-embedding-queue")
     secrets.create_secret(Name="strata-dev-embedding-key")
     refused = [
         lambda: sqs.create_queue(QueueName="strata-prod-embedding-queue"),
         lambda: secrets.get_secret_value(SecretId="strata-dev-embedding-key"),
         lambda: secrets.put_secret_value(SecretId="strata-dev-embedding-key", SecretString="x"),
-        lambda: iam.create_role(
-            RoleName="admin", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-        ),
+        lambda: iam.create_role(RoleName="admin", AssumeRolePolicyDocument=trust_account(account)),
         lambda: iam.attach_role_policy(
             RoleName="strata-dev-x", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"
         ),

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ops.cli import RUN, parser
 from tests.ops.deploy_doc import DOCUMENT, blocks, script
+
+if TYPE_CHECKING:
+    from sandbox.account import Account
 
 
 def ops_commands() -> list[list[str]]:
@@ -64,3 +71,26 @@ def test_every_variable_that_is_used_is_set_before_or_named_as_given() -> None:
             known |= set(re.findall(r"export (\w+)=", one.text))
             used = set(re.findall(r"\$\{?([A-Z_]+)", one.text))
             assert used <= known
+
+
+def test_the_last_step_deletes_a_bucket_of_many_versions(account: Account) -> None:
+    """`aws s3 rb --force` leaves versions and delete markers, and then fails. The other lines need AWS itself."""
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="old-states", CreateBucketConfiguration={"LocationConstraint": account.region})
+    s3.put_bucket_versioning(Bucket="old-states", VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"one", b"two"):
+        s3.put_object(Bucket="old-states", Key=".pulumi/stacks/strata/dev.json", Body=body)
+    s3.delete_object(Bucket="old-states", Key=".pulumi/stacks/strata/dev.json")
+    assert len(s3.list_object_versions(Bucket="old-states")["Versions"]) == 2
+    without_aws = [line for line in blocks()[-1].text.splitlines() if not line.startswith("aws ")]
+    variables = {
+        **os.environ,
+        **account.environment(),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "AWS_REGION": account.region,
+        "STATE_BUCKET": "old-states",
+    }
+    commands = "\n".join(["set -euo pipefail", *without_aws])
+    done = subprocess.run(["bash"], input=commands, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "old-states" not in [one["Name"] for one in s3.list_buckets()["Buckets"]]

@@ -9,6 +9,7 @@ import pytest
 from ops.errors import OpsError, UsageError
 from ops.lambda_calls import invoke, read_event, smoke
 from ops.send import send
+from tests.ops.refusing import THROTTLED, Refusing
 
 if TYPE_CHECKING:
     from tests.ops.conftest import Deployed
@@ -110,3 +111,12 @@ def test_an_event_that_is_not_json_is_a_usage_error() -> None:
 def test_an_unknown_function_is_refused_with_the_known_ones(deployed: Deployed) -> None:
     with pytest.raises(OpsError, match="no function 'embeding'; it has: embedding"):
         invoke(deployed.stack, "embeding", {}, asynchronous=False, logs=False)
+
+
+def test_a_call_is_made_once(deployed: Deployed) -> None:
+    """A function that takes long must not run several times."""
+    throttled = Refusing(deployed.account, "POST .*/invocations", THROTTLED, times=9)
+    with throttled as address:
+        report = invoke(deployed.at(address), "embedding", {}, asynchronous=False, logs=False)
+    assert "TooManyRequests" in str(report.data["error"])
+    assert throttled.seen == 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from ops.errors import UsageError
 from ops.prune import prune
 from tests.ops.archives import archive
+from tests.ops.refusing import FORBIDDEN, THROTTLED, Refusing
 
 if TYPE_CHECKING:
     from ops.report import Report
@@ -89,3 +91,41 @@ def test_other_functions_of_the_region_count_as_users(deployed: Deployed) -> Non
 def test_keeping_none_is_refused(deployed: Deployed) -> None:
     with pytest.raises(UsageError):
         prune(deployed.stack, keep=0)
+
+
+def test_a_throttled_call_is_tried_again(deployed: Deployed) -> None:
+    """Every call of ops was made once, which only invocations are to be: Lambda's control plane throttles early."""
+    deployed.layer()
+    with Refusing(deployed.account, "GET .*/versions", THROTTLED, times=2) as address:
+        report = prune(deployed.at(address), keep=1)
+    assert report.ok
+    assert layer_versions(deployed) == [1, 2]
+
+
+def test_what_was_deleted_is_told_although_the_next_step_is_refused(deployed: Deployed) -> None:
+    for _ in range(3):
+        deployed.layer()
+    with Refusing(deployed.account, "DELETE .*/layers/", FORBIDDEN, after=1, times=9) as address:
+        report = prune(deployed.at(address), keep=1)
+    assert not report.ok
+    assert layer_versions(deployed) == [1, 2, 4]
+    found: list[dict[str, Any]] = report.data["layer_versions"]  # type: ignore[assignment]
+    assert [one["version"] for one in found if one["deleted"]] == [3]
+    assert {row[3]: row[0] for row in report.tables[0].rows} == {
+        "1": "kept",
+        "2": "still there",
+        "3": "deleted",
+        "4": "kept",
+    }
+    assert report.notes[0] == "deleted 1 layer versions and 0 function versions"
+    assert "AccessDenied" in report.notes[1]
+
+
+def test_when_nothing_was_deleted_a_refusal_is_an_error(deployed: Deployed) -> None:
+    deployed.layer()
+    deployed.layer()
+    with (
+        Refusing(deployed.account, "DELETE .*/layers/", FORBIDDEN, times=9) as address,
+        pytest.raises(ClientError, match="AccessDenied"),
+    ):
+        prune(deployed.at(address), keep=1)

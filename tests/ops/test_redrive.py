@@ -1,4 +1,4 @@
-"""redrive: everything goes back to the queue, and no message is ever in neither of the two."""
+"""redrive: everything goes back to the queue or the function, and no message is ever in neither of the two."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from ops.errors import OpsError, UsageError
 from ops.redrive import redrive
 from tests.ops.move_task import MoveTasks
+from tests.ops.refusing import FORBIDDEN, Refusing
 
 if TYPE_CHECKING:
     from tests.ops.conftest import Deployed
@@ -87,7 +88,7 @@ def test_messages_that_fail_again_are_not_moved_round_and_round(deployed: Deploy
             sqs.receive_message(QueueUrl=function["queue_url"], VisibilityTimeout=0)
 
     real.meta.events.register("after-call.sqs.DeleteMessageBatch", consume_and_fail)
-    report = redrive(with_client(deployed, real), "embedding")
+    report = redrive(with_clients(deployed, sqs=real), "embedding")
     assert report.data["moved"] == 1
     assert report.data["came_back"] == 1
     assert deployed.bodies(dead=True) == ["poison"]
@@ -102,7 +103,7 @@ def test_a_crash_between_sending_and_deleting_leaves_a_copy_in_both_queues(deplo
 
     real.meta.events.register("before-call.sqs.DeleteMessageBatch", pull_the_plug)
     with pytest.raises(ConnectionError):
-        redrive(with_client(deployed, real), "embedding")
+        redrive(with_clients(deployed, sqs=real), "embedding")
     assert deployed.bodies(dead=False) == ["precious"]
     handles = deployed.client("sqs").get_queue_attributes(
         QueueUrl=deployed.function["dlq_url"], AttributeNames=["All"]
@@ -144,9 +145,9 @@ def test_a_move_task_that_fails_is_a_failure_with_its_reason(deployed: Deployed)
     assert report.data["reason"] == "CouldNotDetermineMessageSource"
 
 
-def test_a_function_without_a_queue_is_refused(deployed: Deployed) -> None:
-    deployed.function["queue_url"] = None
-    with pytest.raises(UsageError, match="no queue"):
+def test_a_function_without_a_failure_queue_is_refused(deployed: Deployed) -> None:
+    deployed.function["dlq_url"] = None
+    with pytest.raises(UsageError, match="has no dead-letter queue"):
         redrive(deployed.stack, "embedding")
 
 
@@ -155,17 +156,106 @@ def test_a_rate_for_some_messages_is_refused(deployed: Deployed) -> None:
         redrive(deployed.stack, "embedding", limit=1, per_second=5)
 
 
-def with_client(deployed: Deployed, client: Any) -> Any:
-    """The same stack with this SQS client."""
-    return _Fixed(deployed, client)
+def test_a_long_listing_ends_when_it_has_seen_everything(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages that are visible again before the end was reached were listed round and round."""
+    monkeypatch.setattr("ops.redrive.LOOK_SECONDS", 0)
+    deployed.send("one", "two", "three")
+    assert len(redrive(deployed.stack, "embedding", dry_run=True, limit=100).data["messages"]) == 3  # type: ignore[arg-type]
+
+
+def failed_event(payload: object, request: str = "0") -> str:
+    """What Lambda puts into the failure queue:
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html.
+    """
+    context = {"requestId": request, "condition": "RetriesExhausted", "approximateInvokeCount": 3}
+    error = {"errorMessage": "no such thing", "errorType": "ValueError"}
+    return json.dumps(
+        {"version": "1.0", "requestContext": context, "requestPayload": payload, "responsePayload": error}
+    )
+
+
+def asynchronous(deployed: Deployed) -> None:
+    """The function is behind a topic, not a queue: `dlq_url` is all that its trigger exports."""
+    deployed.function["queue_url"] = deployed.function["queue_arn"] = None
+
+
+def heard(client: Any) -> list[dict[str, Any]]:
+    """Every invocation that goes through a client from now on."""
+    calls: list[dict[str, Any]] = []
+    client.meta.events.register("provide-client-params.lambda.Invoke", lambda params, **_: calls.append(params))
+    return calls
+
+
+def test_failed_events_are_given_to_the_function_again(deployed: Deployed) -> None:
+    """The alarm on their failure queue says `ops redrive`, which refused them."""
+    events = [{"Records": [{"s3": {"object": {"key": f"{number}.pdf"}}}]} for number in range(12)]
+    deployed.send(*(failed_event(event, str(number)) for number, event in enumerate(events)))
+    asynchronous(deployed)
+    client = deployed.stack.client("lambda")
+    calls = heard(client)
+    report = redrive(with_clients(deployed, **{"lambda": client}), "embedding")
+    assert (report.ok, report.data["moved"]) == (True, 12)
+    assert deployed.bodies(dead=True) == []
+    found = sorted((json.loads(call["Payload"]) for call in calls), key=json.dumps)
+    assert found == sorted(events, key=json.dumps)
+    assert {(call["Qualifier"], call["InvocationType"]) for call in calls} == {("live", "Event")}
+
+
+def test_an_event_that_lambda_does_not_take_stays_in_the_failure_queue(deployed: Deployed) -> None:
+    deployed.send(failed_event({"a": 1}), "no record")
+    asynchronous(deployed)
+    with Refusing(deployed.account, "POST .*/invocations", FORBIDDEN, times=1) as address:
+        report = redrive(deployed.at(address), "embedding")
+    assert not report.ok
+    assert sorted(why[:21] for why in report.data["failed"].values()) == [  # type: ignore[attr-defined]
+        "An error occurred (Ac",
+        "it is no record of a ",
+    ]
+    assert len(deployed.bodies(dead=True)) == 2
+
+
+def test_an_event_that_fails_again_is_not_invoked_again(deployed: Deployed) -> None:
+    """It comes back as another message, with the id of the invocation that redrive made."""
+    deployed.send(failed_event({"poison": True}))
+    asynchronous(deployed)
+    client = deployed.stack.client("lambda")
+    client.meta.events.register(
+        "after-call.lambda.Invoke",
+        lambda parsed, **_: deployed.send(failed_event({"poison": True}, parsed["ResponseMetadata"]["RequestId"])),
+    )
+    report = redrive(with_clients(deployed, **{"lambda": client}), "embedding")
+    assert (report.data["moved"], report.data["came_back"]) == (1, 1)
+    assert len(deployed.bodies(dead=True)) == 1
+
+
+def test_a_dry_run_shows_the_events_themselves(deployed: Deployed) -> None:
+    deployed.send(failed_event({"key": "a.pdf"}))
+    asynchronous(deployed)
+    client = deployed.stack.client("lambda")
+    calls = heard(client)
+    report = redrive(with_clients(deployed, **{"lambda": client}), "embedding", dry_run=True)
+    assert [one["begins"] for one in report.data["messages"]] == ['{"key": "a.pdf"}']  # type: ignore[attr-defined]
+    assert not calls
+    assert len(deployed.bodies(dead=True)) == 1
+
+
+def test_a_rate_for_events_is_refused(deployed: Deployed) -> None:
+    asynchronous(deployed)
+    with pytest.raises(UsageError, match="--rate"):
+        redrive(deployed.stack, "embedding", per_second=5)
+
+
+def with_clients(deployed: Deployed, **clients: Any) -> Any:
+    """The same stack with these clients, by service."""
+    return _Fixed(deployed, clients)
 
 
 class _Fixed:
-    def __init__(self, deployed: Deployed, client: Any) -> None:
-        self._deployed, self._client = deployed, client
+    def __init__(self, deployed: Deployed, clients: dict[str, Any]) -> None:
+        self._deployed, self._clients = deployed, clients
 
     def client(self, service: str) -> Any:
-        return self._client if service == "sqs" else self._deployed.stack.client(service)
+        return self._clients.get(service) or self._deployed.stack.client(service)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._deployed.stack, name)

@@ -147,6 +147,18 @@ def test_pulumis_state_follows_by_a_refresh_of_the_alias_alone(
     )
 
 
+def test_pulumis_state_follows_for_a_function_of_two_words(
+    deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its resources are in kebab case: the refresh looked for extract_text-live, found nothing and said nothing."""
+    at_three(deployed)
+    deployed.outputs["functions"]["extract_text"] = deployed.outputs["functions"].pop("embedding")
+    deployed.config_file.write_text(deployed.config_file.read_text().replace("embedding", "extract_text"))
+    calls = pulumi_that("exit 0", tmp_path, monkeypatch)
+    rollback(replace(deployed.stack, project=tmp_path), "extract_text")
+    assert "--target **::extract-text-live " in calls.read_text()
+
+
 def test_a_state_that_cannot_follow_is_said_with_what_is_true_and_what_to_run(
     deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,13 +33,13 @@ class Runner:
     """The one system whose section is left in the config; None leaves what the stack file has."""
 
     def __call__(
-        self, stack: str, changes: Mapping[str, Mapping[str, Any]] | None = None, *, name: str | None = None
+        self, stack: str, changes: Mapping[str, Mapping[str, Any] | str] | None = None, *, name: str | None = None
     ) -> Program:
         """Run it.
 
         Args:
             stack: Which Pulumi.<stack>.yaml.
-            changes: Section → keys to set in it.
+            changes: Section → keys to set in it; or the whole value of a key such as `aws:profile`.
             name: The stack's name when it is another.
         """
         config = stack_config(stack)
@@ -47,12 +47,13 @@ class Runner:
         for section in systems if self.only is not None else ():
             if section != f"strata:{self.only}":
                 del config[section]
-        layers = [changes or {}]
+        layers: list[Mapping[str, Mapping[str, Any] | str]] = [changes or {}]
         if stack == "local":  # as the sandbox does: this machine's Python runs the functions
             minor = f"python{sys.version_info[0]}.{sys.version_info[1]}"
             layers.insert(0, {section: {"runtime": minor} for section in systems if section in config})
         for section, values in [item for layer in layers for item in layer.items()]:
-            config[section] = json.dumps({**json.loads(config.get(section, "{}")), **values})
+            whole = values if isinstance(values, str) else {**json.loads(config.get(section, "{}")), **values}
+            config[section] = whole if isinstance(whole, str) else json.dumps(whole)
         program = str(ROOT / "__main__.py")
         return self.build(lambda: runpy.run_path(program, run_name="__main__"), config=config, stack=name or stack)
 

@@ -18,7 +18,8 @@ import yaml
 
 from components import limits
 from components.code import code_package
-from components.settings import SYSTEM_SECTIONS
+from components.settings import SYSTEM_SECTIONS, load_settings
+from components.systems.embedding import planned_environment
 from components.systems.embedding_settings import EMBEDDING_VARIABLES
 from components.systems.registry import SYSTEMS
 from lambdas.embedding.settings import Settings as FunctionSettings
@@ -210,6 +211,26 @@ def test_a_bad_config_is_one_message_and_registers_nothing(run: Runner) -> None:
     assert run.build.last.resources == []
 
 
+def test_settings_that_aws_would_refuse_later_register_nothing(run_embedding: Runner) -> None:
+    """Both were a traceback with the account, the bucket and the layer registered already."""
+    with pytest.raises(pulumi.RunError, match=r"strata:embedding: the environment's size is 6\d{3}: AWS accepts"):
+        run_embedding("dev", {"strata:embedding": {"environment": {"BIG": "x" * 5_500}}})
+    assert run_embedding.build.last.resources == []
+    with pytest.raises(pulumi.RunError, match="aws:profile is acme/Admin"):
+        run_embedding("dev", {"aws:profile": "acme/Admin"})
+    assert run_embedding.build.last.resources == []
+
+
+def test_what_is_planned_of_an_environment_is_at_least_what_is_deployed(run_embedding: Runner) -> None:
+    longest = "s" * limits.STACK_NAME_LENGTH
+    deployed = run_embedding("dev", name=longest).one("Function").inputs["environment"]["variables"]
+    settings = load_settings(stack_config("dev"), stack=longest).embedding
+    assert settings is not None
+    planned = planned_environment(settings)
+    assert set(planned) <= set(deployed)
+    assert all(len(value) >= len(deployed[key]) for key, value in planned.items() if isinstance(value, str))
+
+
 def test_a_stale_layer_is_one_message_and_registers_nothing(
     run_embedding: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -275,8 +296,8 @@ def test_the_program_has_no_logic_to_speak_of() -> None:
 
 
 def test_stacks_differ_where_their_files_do(run_embedding: Runner) -> None:
-    assert run_embedding("prod").one("LayerVersion").inputs["skipDestroy"] is True
-    assert run_embedding("dev").one("LayerVersion").inputs["skipDestroy"] is False
+    assert run_embedding("prod").one("LayerVersion").request.retainOnDelete is True
+    assert not run_embedding("dev").one("LayerVersion").request.retainOnDelete
     local = run_embedding("local")
     assert " --compiler running " in local.one("Command").inputs["create"]
     assert {one.inputs["recoveryWindowInDays"] for one in local.all("Secret")} == {0}
