@@ -6,7 +6,7 @@ Which secrets, permissions, variables and trigger a function gets is said in `sy
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import pulumi
@@ -148,7 +148,7 @@ class System(Generic[S]):
     layers: tuple[str, ...]
     """In the order in which they are attached."""
     component: Callable[[str, SystemArgs[S], Foundation], Deployed]
-    planned_environment: Callable[[S], Mapping[str, Input[str]]] = field(default=lambda _: {})
+    planned_environment: Callable[[S], Mapping[str, Input[str]]]
     """The function's own variables before anything is registered, so that their size is checked with the rest."""
 
     def prepare(self, name: str, settings: FunctionSettings) -> Callable[[Foundation], Exports]:

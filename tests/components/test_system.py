@@ -76,7 +76,7 @@ def test_a_system_is_registered_under_its_name_in_kebab_case(layers: FixtureLaye
         "components.system.system_args",
         lambda name, _, settings: SystemArgs(name=name, settings=settings, code=parts.CODE, layers=()),
     )
-    register = System(FunctionSettings, (), Component).prepare("read_mail", FunctionSettings())
+    register = System(FunctionSettings, (), Component, lambda _: {}).prepare("read_mail", FunctionSettings())
     assert heard == [], "nothing is registered yet"
     foundation: Any = object()
     assert register(foundation) == {"name": "x"}
@@ -92,6 +92,6 @@ def test_a_layer_whose_name_would_be_too_long_is_a_problem_of_the_config(
         "components.system.system_args",
         lambda name, _, settings: SystemArgs(name=name, settings=settings, code=parts.CODE, layers=(layer,)),
     )
-    system: System[FunctionSettings] = System(FunctionSettings, (layer.name,), Nothing)
+    system: System[FunctionSettings] = System(FunctionSettings, (layer.name,), Nothing, lambda _: {})
     with pytest.raises(SettingsError, match=r"strata:mail: the layer's name .* has 73 characters, more than 64"):
         build(lambda: system.prepare("mail", FunctionSettings()), stack="stack-abc")
