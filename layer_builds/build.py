@@ -22,7 +22,7 @@ from layer_builds.digest import checked_compiler, layer_digest
 from layer_builds.errors import LayerBuildError
 from layer_builds.interpreters import find_interpreter
 from layer_builds.locks import load_lock, load_modules
-from layer_builds.manifest import Manifest, ManifestEntry, load_manifest, parse_entry
+from layer_builds.manifest import Manifest, ManifestEntry, committed_entry, load_manifest, parse_entry
 from layer_builds.processes import Log, Processes
 from layer_builds.spec import before
 
@@ -121,7 +121,7 @@ def build_layer(
     build_dir = interpreters.BUILD_DIR
     log = build_dir / f"{digest}.log"
     archive = build_dir / "layers" / f"{digest}.zip"
-    entry = None if force else cached_entry(archive, digest)
+    entry = None if force else cached_entry(archive, digest, committed_entry(layer, target, digest))
     if entry is not None:
         return BuiltLayer(
             layer=layer.name, target=target, path=archive, digest=digest, entry=entry, hit=True,
@@ -178,8 +178,7 @@ def _build(
         assert job.smoke is not None  # noqa: S101
         check_hygiene(job.archive, job.entries)
         entry = manifest_entry(archive.stem, job.findings, job.archive, job.entries, job.smoke.outcome)
-        if compiler in {None, target.facts.compiler}:
-            check_reproduced(layer, target, entry)
+        check_reproduced(layer, target, entry)
         store_built(job.archive, archive, entry)
         return entry, (*notes, *job.findings.notes)
 
@@ -193,11 +192,16 @@ def store_built(finished: Path, archive: Path, entry: ManifestEntry) -> None:
     finished.replace(archive)
 
 
-def cached_entry(archive: Path, digest: str) -> ManifestEntry | None:
-    """The record of an archive that is there and still what was built; anything else is built again."""
+def cached_entry(archive: Path, digest: str, committed: ManifestEntry | None) -> ManifestEntry | None:
+    """The record of an archive that is there and still what was built; anything else is built again.
+
+    So is one of other bytes than the manifest has for its digest: the record beside it was written by whoever built
+    it, which may have been another version of the builder. The new build tells which of the two is right.
+    """
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         entry = parse_entry(json.loads(archive.with_suffix(".json").read_text(encoding="utf-8")))
-        if entry.digest == digest and archive.is_file() and file_sha256(archive) == entry.artifact_sha256:
+        wanted = entry if committed is None else committed
+        if entry.digest == digest and file_sha256(archive) == entry.artifact_sha256 == wanted.artifact_sha256:
             return entry
     return None
 

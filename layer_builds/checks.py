@@ -18,7 +18,7 @@ from layer_builds.elf import PROVIDED, check_native, is_native
 from layer_builds.errors import LayerBuildError
 from layer_builds.interpreters import find_interpreter
 from layer_builds.locks import load_lock, load_modules
-from layer_builds.manifest import Distribution, ManifestEntry, load_manifest
+from layer_builds.manifest import Distribution, ManifestEntry, committed_entry
 from layer_builds.processes import Log, Processes
 from layer_builds.smoke import SmokeResult, check_compiled, run_smoke
 from layer_builds.spec import before
@@ -126,7 +126,7 @@ def verify(
         layer: What it should be.
         target: For which runtime and architecture.
         archive: The zip; None is the one in `.build` for today's digest.
-        compiler: CPython patch version that made its bytecode; None is the pinned one: the manifest is checked then.
+        compiler: CPython patch version that made its bytecode; None is the pinned one, which the manifest is of.
         run: What starts processes.
 
     Returns:
@@ -158,8 +158,7 @@ def verify(
         check_records(tree / PYTHON, packages(tree / PYTHON), entries)
         smoke = smoke_tree(layer, target, {**trees, layer.name: tree}, interpreter, run)
     entry = manifest_entry(digest, findings, archive, entries, smoke.outcome)
-    if compiler is None or compiler == target.facts.compiler:
-        check_reproduced(layer, target, entry)
+    check_reproduced(layer, target, entry)
     return entry
 
 
@@ -169,10 +168,8 @@ def check_reproduced(layer: LayerSpec, target: Target, entry: ManifestEntry) -> 
     Raises:
         LayerBuildError: it does not.
     """
-    known = load_manifest(layer).entries.get(str(target))
-    if known is None or known.digest != entry.digest:
-        return
-    if known.artifact_sha256 != entry.artifact_sha256:
+    known = committed_entry(layer, target, entry.digest)
+    if known is not None and known.artifact_sha256 != entry.artifact_sha256:
         inside = "the same files in another zip" if known.content_sha256 == entry.content_sha256 else "other files"
         raise LayerBuildError(
             f"layer {layer.name} for {target} was built to {entry.artifact_sha256[:16]}…, and manifest.json has "

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from layer_builds import LayerBuildError, Target, build_layer, interpreters, verify
 from layer_builds.actions import Check, Compile, Install, PlaceAsset, Prune, Record, Smoke, Together, Zip
-from layer_builds.archive import write_archive
-from layer_builds.build import BuiltLayer, plan_actions
+from layer_builds.archive import file_sha256, write_archive
+from layer_builds.build import BuiltLayer, plan_actions, update_manifest
 from layer_builds.locks import Pin
 from layer_builds.spec import LayerSpec, load_layer
 from layer_builds.tree import drop, prune
@@ -102,6 +104,21 @@ def test_the_same_digest_again_is_a_hit_and_a_damaged_one_is_built_again(tmp_pat
     first.path.write_bytes(first.path.read_bytes()[:-1])
     assert not build(layer, installer).hit
     assert build(layer, installer).hit
+
+
+def test_a_finished_archive_that_is_not_the_manifests_is_built_again(tmp_path: Path) -> None:
+    """As another version of the builder would have left it: whole, its record beside it, under today's digest."""
+    layer, installer = small(tmp_path)
+    right = build(layer, installer)
+    update_manifest(layer, [right])
+    odd = build_layer(layer, HERE, compiler=COMPILER, run=installer, force=True)
+    with odd.path.open("ab") as archive:
+        archive.write(b"other bytes")
+    other = replace(odd.entry, artifact_sha256=file_sha256(odd.path))
+    odd.path.with_suffix(".json").write_text(json.dumps(other.document()))
+    again = build(layer, installer)
+    assert (again.hit, again.sha256) == (False, right.sha256)
+    assert not update_manifest(layer, [again])
 
 
 def test_a_file_changed_in_uvs_cache_does_not_get_into_a_layer(tmp_path: Path, build_dir: Path) -> None:
