@@ -83,11 +83,8 @@ def check_tree(layer: LayerSpec, target: Target, tree: Path, before: Mapping[str
     return findings
 
 
-def smoke_tree(
-    layer: LayerSpec, target: Target, trees: Mapping[str, Path], interpreter: Path | None, run: Runner
-) -> SmokeResult:
+def smoke_tree(layer: LayerSpec, target: Target, trees: Mapping[str, Path], python: Path, run: Runner) -> SmokeResult:
     """Make a layer's smoke call, and check that what it imports is compiled."""
-    python = interpreter or find_interpreter(target.facts.compiler)
     result = run_smoke(layer, target, trees, python, run)
     if result.outcome == "run":
         # Another CPU may import a module or two that the recording one did not; on the same CPU it must match.

@@ -7,13 +7,15 @@ import os
 import re
 import shutil
 import sys
+import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from layer_builds import LayerBuildError, Target, build_layer, interpreters, verify
+from layer_builds import LayerBuildError, Target, build_layer, in_target, interpreters, verify
 from layer_builds.actions import Check, Compile, Install, PlaceAsset, Prune, Record, Smoke, Together, Zip
 from layer_builds.archive import file_sha256, write_archive
 from layer_builds.build import BuiltLayer, plan_actions, update_manifest
@@ -21,6 +23,9 @@ from layer_builds.locks import Pin
 from layer_builds.spec import LayerSpec, load_layer
 from layer_builds.tree import drop, prune
 from tests.layer_builds.wheelhouse import COMPILER, HERE, Installer, Wheel, alpha, beta, elf, make_layer, relock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OTHER = {"arm64": "x86_64", "x86_64": "arm64"}[HERE.architecture]
 
@@ -369,6 +374,13 @@ def test_verify_says_how_to_build_what_is_not_there(tmp_path: Path) -> None:
         verify(layer, HERE, compiler=COMPILER, run=installer)
 
 
+def pruned(python: Path, files: Mapping[str, bytes]) -> list[str]:
+    for name, data in files.items():
+        (python / name).parent.mkdir(parents=True, exist_ok=True)
+        (python / name).write_bytes(data)
+    return prune(python, lambda modules: in_target.imports({"root": str(python), "modules": modules})["imports"])
+
+
 def test_tests_that_a_kept_module_imports_are_kept(tmp_path: Path) -> None:
     files = {
         "numeric/__init__.py": b"from numeric.testing import check\n",
@@ -380,10 +392,70 @@ def test_tests_that_a_kept_module_imports_are_kept(tmp_path: Path) -> None:
         "numeric/linalg/tests/test_linalg.py": b"import numeric.core.tests\n",
         "numeric/fast.c": b"",
     }
-    for name, data in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(data)
-    assert prune(tmp_path) == ["numeric/fast.c", "numeric/linalg/tests/test_linalg.py"]
+    assert pruned(tmp_path, files) == ["numeric/fast.c", "numeric/linalg/tests/test_linalg.py"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"from numeric.core import (  # the folder's\n    other,\n    tests,\n)\n",
+        b"import os; from .core.tests import helpers\n",
+        b"def late():\n    if True: from .core.tests import helpers\n",
+        b"match 1:\n    case _:\n        import os, numeric.core.tests\n",
+        b"try:\n    x = 1\nexcept OSError:\n    from \\\n  .core import tests\n",
+    ],
+)
+def test_an_import_of_tests_is_found_however_it_is_written(tmp_path: Path, line: bytes) -> None:
+    files = {"numeric/__init__.py": b"", "numeric/testing.py": line, "numeric/core/tests/helpers.py": b""}
+    assert pruned(tmp_path, files) == []
+
+
+def test_a_module_that_does_not_parse_keeps_the_tests_of_its_package(tmp_path: Path) -> None:
+    files = {
+        "odd/__init__.py": b"",
+        "odd/testing.py": b"print 'tests'\n",
+        "odd/core/tests/helpers.py": b"",
+        "even/tests/bad.py": b"print 'tests of odd'\n",
+    }
+    assert pruned(tmp_path, files) == ["even/tests/bad.py"]
+
+
+NUMERIC = {
+    "numeric/__init__.py": b"def late():\n    from numeric.testing import check\n    return check\n",
+    "numeric/core/__init__.py": b"",
+    "numeric/core/tests/__init__.py": b"",
+    "numeric/core/tests/helpers.py": b"OK = 1\n",
+}
+
+
+def holds_tests(built: BuiltLayer) -> bool:
+    with zipfile.ZipFile(built.path) as file:
+        return "python/numeric/core/tests/helpers.py" in file.namelist()
+
+
+def test_which_tests_are_kept_does_not_depend_on_this_processs_warnings(tmp_path: Path) -> None:
+    wheel = Wheel("numeric", files={**NUMERIC, "numeric/testing.py": b"from .core.tests import helpers\nx = '\\d'\n"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert holds_tests(build(*small(tmp_path, wheel)))
+
+
+def test_which_tests_are_kept_does_not_depend_on_the_python_that_runs_the_builder(tmp_path: Path) -> None:
+    newest = Target("python3.13", HERE.architecture)
+    try:
+        interpreters.find_interpreter(newest.facts.compiler)
+    except LayerBuildError as error:
+        pytest.skip(str(error))
+    source = b"type Check = int\nfrom .core.tests import helpers\n"
+    wheel = Wheel("numeric", files={**NUMERIC, "numeric/testing.py": source})
+    layer, installer = make_layer(
+        tmp_path / "layers",
+        [wheel],
+        smoke="def smoke():\n    import numeric\n",
+        modules=["numeric/__init__.py"],
+        target=newest,
+    )
+    assert holds_tests(build_layer(layer, newest, run=installer))
 
 
 def test_files_that_no_function_uses_can_be_dropped_and_a_stale_glob_is_refused(tmp_path: Path) -> None:
