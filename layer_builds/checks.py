@@ -200,16 +200,16 @@ def _check_native_files(
     whose = owners(installed)
     newest: tuple[int, int] | None = None
     needed: dict[str, str] = {}
-    here: set[str] = set()
-    for file in tree_files(tree):
-        here.add(file.rpartition("/")[2])
+    files = tree_files(tree)
+    everything = [files, *(tree_files(other) for other in before.values())]
+    here = {file.rpartition("/")[2] for some in everything for file in some}
+    for file in files:
         if not is_native(tree / file):
             continue
         package = str(whose.get(file.removeprefix(f"{PYTHON}/"), "(asset)"))
-        native = check_native(tree / file, package, target)
+        native = check_native(tree / file, package, target, here)
         newest = max(filter(None, (newest, native.glibc)), default=None)
         needed |= dict.fromkeys(native.needed, f"package {package}: {file}")
-    here |= {file.rpartition("/")[2] for other in before.values() for file in tree_files(other)}
     notes = [
         f"{where} is linked with {library}, which is neither in the layer nor known to be in the runtime"
         for library, where in sorted(needed.items())

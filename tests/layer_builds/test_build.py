@@ -19,6 +19,7 @@ from layer_builds import LayerBuildError, Target, build_layer, in_target, interp
 from layer_builds.actions import Check, Compile, Install, PlaceAsset, Prune, Record, Smoke, Together, Zip
 from layer_builds.archive import file_sha256, write_archive
 from layer_builds.build import BuiltLayer, plan_actions, update_manifest
+from layer_builds.elf import check_native
 from layer_builds.locks import Pin
 from layer_builds.spec import LayerSpec, load_layer
 from layer_builds.tree import drop, prune
@@ -242,8 +243,46 @@ def test_a_library_for_another_cpu_under_a_right_tag_is_refused(tmp_path: Path) 
 def test_a_library_that_needs_a_newer_glibc_is_refused(tmp_path: Path) -> None:
     text = failure(*small(tmp_path, Wheel("gamma", files={"gamma/_native.so": elf(glibc="GLIBC_2.38")})))
     has = ".".join(map(str, HERE.facts.glibc))
-    assert f"package gamma 1.0: _native.so needs glibc 2.38, and {HERE.runtime} has {has}" in text
+    assert f"package gamma 1.0: _native.so needs glibc 2.38, and {HERE.runtime} has glibc {has}" in text
     assert "Pin an older version" in text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "library", "refusal"),
+    [
+        ("GLIBC_ABI_DT_RELR", "libc.so.6", "needs glibc 2.36, and python3"),
+        ("GLIBC_PRIVATE", "libc.so.6", "needs GLIBC_PRIVATE of libc.so.6, and python3"),
+        ("GLIBCXX_3.4.32", "libstdc++.so.6", "needs GLIBCXX_3.4.32 of libstdc++.so.6, and python3"),
+        ("CXXABI_1.3.14", "libstdc++.so.6", "needs CXXABI_1.3.14 of libstdc++.so.6, and python3"),
+    ],
+)
+def test_a_symbol_version_that_lambda_lacks_is_refused(tmp_path: Path, wanted: str, library: str, refusal: str) -> None:
+    text = failure(*small(tmp_path, Wheel("gamma", files={"gamma/_native.so": elf(glibc=wanted, needed=library)})))
+    assert f"package gamma 1.0: _native.so {refusal}" in text
+    assert "GLIBCXX 3.4.2" in text
+    assert "Pin an older version" in text
+
+
+@pytest.mark.parametrize(
+    ("runtime", "newest"),
+    [("python3.11", "GLIBCXX_3.4.24"), ("python3.12", "GLIBCXX_3.4.29"), ("python3.13", "CXXABI_1.3.13")],
+)
+def test_the_newest_symbol_version_of_a_runtimes_libstdcxx_is_accepted(
+    tmp_path: Path, runtime: str, newest: str
+) -> None:
+    library = tmp_path / "x.so"
+    for version in (newest, "CXXABI_1.3.8", "CXXABI_FLOAT128", "OMP_9.0"):
+        library.write_bytes(elf(glibc=version, needed="libstdc++.so.6"))
+        check_native(library, "gamma 1.0", Target(runtime, HERE.architecture))
+
+
+def test_a_library_that_comes_along_counts_instead_of_the_runtimes(tmp_path: Path) -> None:
+    bundled = "libstdc++-0a1b2c.so.6"
+    files = {
+        "gamma/_native.so": elf(glibc="GLIBCXX_3.4.32", needed=bundled),
+        f"gamma.libs/{bundled}": elf(),
+    }
+    assert build(*small(tmp_path, Wheel("gamma", files=files))).notes == ()
 
 
 def test_the_newest_glibc_is_recorded_and_unknown_libraries_are_noted(tmp_path: Path) -> None:
