@@ -58,8 +58,8 @@ def check_tree(layer: LayerSpec, target: Target, tree: Path, before: Mapping[str
         before: Unpacked layers that are attached with it, which may hold libraries that it links.
 
     Raises:
-        LayerBuildError: a package is not as locked, or for the wrong CPU or glibc; an asset is not as declared; or the
-            whole is more than Lambda takes.
+        LayerBuildError: a package is not as locked, or for the wrong CPU or glibc; an asset is not as declared; a file
+            is in an earlier layer as well; or the whole is more than Lambda takes.
     """
     python = tree / PYTHON
     installed = packages(python)
@@ -68,6 +68,7 @@ def check_tree(layer: LayerSpec, target: Target, tree: Path, before: Mapping[str
         check_tags(str(package), package.tags, target)
     newest, notes = _check_native_files(target, tree, installed, before or {})
     assets = _check_assets(layer, tree)
+    _check_apart(layer, tree, before or {})
     sizes = package_bytes(python, installed)
     distributions = {one.name: Distribution(one.version, sizes[one.name]) for one in installed}
     unzipped = sum((tree / file).stat().st_size for file in tree_files(tree))
@@ -216,6 +217,22 @@ def _check_native_files(
         if library not in here and not PROVIDED.fullmatch(library)
     ]
     return ("-" if newest is None else ".".join(map(str, newest))), notes
+
+
+def _check_apart(layer: LayerSpec, tree: Path, before: Mapping[str, Path]) -> None:
+    for name, other in before.items():
+        for file in sorted(set(tree_files(tree)) & set(tree_files(other))):
+            ours, theirs = (_whose(one, file) for one in (tree, other))
+            raise LayerBuildError(
+                f"{file} is {ours} of layer {layer.name} and {theirs} of layer {name}, which it comes `after`: one "
+                "would be unpacked over the other. Leave one of the packages out (`without` in layer.toml) or the "
+                "file (`drop`), or give the asset another `path`"
+            )
+
+
+def _whose(tree: Path, file: str) -> str:
+    package = owners(packages(tree / PYTHON)).get(file.removeprefix(f"{PYTHON}/"))
+    return f"package {package}'s" if package else "an asset"
 
 
 def _check_assets(layer: LayerSpec, tree: Path) -> dict[str, int]:

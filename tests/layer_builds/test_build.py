@@ -388,6 +388,21 @@ def test_a_layer_that_comes_after_another_is_checked_on_top_of_it(tmp_path: Path
     assert set(built.entry.distributions) == {"beta"}
 
 
+def test_a_file_that_an_earlier_layer_holds_too_is_refused(tmp_path: Path) -> None:
+    """One distribution's `vendor/__init__.py` over another's: each layer works alone, and not the two together."""
+    base = Wheel("vendor-base", files={"vendor/__init__.py": b"API = 1\n"})
+    extra = Wheel("vendor-extra", files={"vendor/__init__.py": b"API = 2\n"})
+    modules = ["vendor/__init__.py"]
+    root, smoke = tmp_path / "layers", "def smoke():\n    import vendor\n"
+    one, first = make_layer(root, [base], name="one", smoke=smoke, modules=modules)
+    two, second = make_layer(root, [extra], name="two", toml='after = ["one"]\n', smoke=smoke, modules=modules)
+    relock(one, [Pin("vendor-base", "1.0", next(iter(first.wheels)), base.file)])
+    second.wheels |= first.wheels
+    text = failure(two, second)
+    assert "python/vendor/__init__.py is package vendor-extra 1.0's of layer two" in text
+    assert "package vendor-base 1.0's of layer one, which it comes `after`" in text
+
+
 def test_verify_takes_a_finished_archive_as_a_strangers(tmp_path: Path) -> None:
     layer, installer = small(tmp_path)
     built = build(layer, installer)
