@@ -85,7 +85,7 @@ def plan_actions(layer: LayerSpec, target: Target, compiler: str | None = None) 
         modules = load_modules(layer, target) if layer.bytecode == "imported" else None
         compiled = (Compile(modules, checked_compiler(target, compiler)),)
     assets = tuple(PlaceAsset(asset) for asset in layer.assets)
-    return (install, Prune(layer.drop, layer.strip), *assets, *compiled, Record(), Check(), Together((Zip(), Smoke())))
+    return (install, Prune(layer.drop, layer.strip), *assets, *compiled, Record(), Check(), Together((Smoke(), Zip())))
 
 
 def build_layer(

@@ -176,7 +176,7 @@ def test_the_steps_of_a_build_can_be_read_before_they_run(tmp_path: Path) -> Non
     assert [type(step) for step in steps] == [Install, Prune, PlaceAsset, Compile, Record, Check, Together]
     last = steps[-1]
     assert isinstance(last, Together)
-    assert [type(step) for step in last.actions] == [Zip, Smoke]
+    assert [type(step) for step in last.actions] == [Smoke, Zip]
     install = steps[0]
     assert isinstance(install, Install)
     argv = install.argv(Path("/x/python"))
@@ -210,6 +210,16 @@ def test_the_smoke_call_has_no_network(tmp_path: Path) -> None:
 
 def test_the_smoke_call_sees_no_package_of_this_machine(tmp_path: Path) -> None:
     assert "No module named 'pytest'" in failure(*small(tmp_path, smoke="def smoke():\n    import pytest\n"))
+
+
+@pytest.mark.parametrize("ending", ["", "os.remove(path)\n"])
+def test_a_package_that_writes_beside_itself_is_refused(tmp_path: Path, ending: str) -> None:
+    code = "import os\npath = os.path.join(os.path.dirname(__file__), 'tables.cache')\nopen(path, 'w').close()\n"
+    wheel = Wheel("gamma", files={"gamma/__init__.py": f"{code}{ending}".encode()})
+    modules = ["gamma/__init__.py"]
+    text = failure(*small(tmp_path, wheel, smoke="def smoke():\n    import gamma\n", modules=modules))
+    written = "python/gamma" if ending else "python/gamma/tables.cache"
+    assert f"wrote to {written} of layer small (package gamma 1.0), and /opt is read-only in Lambda" in text
 
 
 def test_another_cpus_stand_in_for_the_runtime_has_bytecode_for_it(tmp_path: Path) -> None:
