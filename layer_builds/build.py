@@ -6,6 +6,7 @@ Owns the sequence, the cache of finished archives and the build's log. The same 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -21,6 +22,7 @@ from layer_builds.checks import check_reproduced, manifest_entry
 from layer_builds.digest import checked_compiler, layer_digest
 from layer_builds.errors import LayerBuildError
 from layer_builds.interpreters import find_interpreter
+from layer_builds.locking import locked
 from layer_builds.locks import load_lock, load_modules
 from layer_builds.manifest import Manifest, ManifestEntry, committed_entry, load_manifest, parse_entry
 from layer_builds.processes import Log, Processes
@@ -226,8 +228,14 @@ def _trees_before(
 def update_manifest(layer: LayerSpec, built: list[BuiltLayer]) -> bool:
     """Write what was built into the layer's manifest; say whether the file changed.
 
-    An entry whose smoke call ran is not replaced by the same build from a machine on which it could not.
+    An entry whose smoke call ran is not replaced by the same build from a machine on which it could not. Another
+    process may be building the layer for another target: each waits for the other, and keeps its entry.
     """
+    with locked(interpreters.BUILD_DIR / f"{layer.name}-manifest.lock"):
+        return _merge(layer, built)
+
+
+def _merge(layer: LayerSpec, built: list[BuiltLayer]) -> bool:
     manifest = load_manifest(layer)
     entries = dict(manifest.entries)
     for one in built:
@@ -240,7 +248,7 @@ def update_manifest(layer: LayerSpec, built: list[BuiltLayer]) -> bool:
     path = layer.manifest_path
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False
-    staged = path.with_suffix(".json.new")
+    staged = path.with_suffix(f".json.{os.getpid()}")
     staged.write_text(text, encoding="utf-8", newline="\n")
     staged.replace(path)
     return True

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 import warnings
 import zipfile
 from dataclasses import replace
@@ -21,6 +22,7 @@ from layer_builds.archive import file_sha256, write_archive
 from layer_builds.build import BuiltLayer, plan_actions, update_manifest
 from layer_builds.elf import check_native
 from layer_builds.locks import Pin
+from layer_builds.manifest import Manifest, load_manifest
 from layer_builds.spec import LayerSpec, load_layer
 from layer_builds.tree import drop, prune
 from tests.layer_builds.wheelhouse import COMPILER, HERE, Installer, Wheel, alpha, beta, elf, make_layer, relock
@@ -125,6 +127,27 @@ def test_a_finished_archive_that_is_not_the_manifests_is_built_again(tmp_path: P
     again = build(layer, installer)
     assert (again.hit, again.sha256) == (False, right.sha256)
     assert not update_manifest(layer, [again])
+
+
+def test_two_builds_of_one_layer_at_once_both_get_into_its_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, installer = small(tmp_path)
+    first = build(layer, installer)
+    second = replace(first, target=Target(HERE.runtime, OTHER))
+    beside = threading.Thread(target=update_manifest, args=(layer, [second]))
+
+    def load(layer: LayerSpec) -> Manifest:
+        manifest = load_manifest(layer)
+        if not beside.ident:
+            beside.start()
+            beside.join(0.5)  # long enough to be lost, if it does not wait
+        return manifest
+
+    monkeypatch.setattr("layer_builds.build.load_manifest", load)
+    update_manifest(layer, [first])
+    beside.join()
+    assert set(load_manifest(layer).entries) == {str(first.target), str(second.target)}
 
 
 def test_a_file_changed_in_uvs_cache_does_not_get_into_a_layer(tmp_path: Path, build_dir: Path) -> None:
