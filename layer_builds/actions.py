@@ -368,8 +368,9 @@ def _in_target(job: Job, name: str, task: dict[str, Any]) -> dict[str, Any]:
         env={},
         stdin=json.dumps({**task, "answer": str(answer)}),
     )
-    result: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8")) if answer.is_file() else {}
-    if done.returncode != 0 or "error" in result or not result:
+    answered = done.returncode == 0 and answer.is_file()
+    result: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8")) if answered else {}
+    if "error" in result or not result:
         raise LayerBuildError(
             f"{job.interpreter} failed at the task `{task['task']}`: "
             f"{result.get('error') or done.stderr.strip()[-1000:]}"

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from layer_builds import docker, interpreters
@@ -20,9 +17,9 @@ from layer_builds.actions import Action, Check, Compile, Install, Job, PlaceAsse
 from layer_builds.archive import check_hygiene, file_sha256, read_entries
 from layer_builds.checks import check_reproduced, manifest_entry
 from layer_builds.digest import checked_compiler, layer_digest
-from layer_builds.errors import LayerBuildError
+from layer_builds.errors import LayerBuildError, disk_errors
 from layer_builds.interpreters import find_interpreter
-from layer_builds.locking import locked
+from layer_builds.locking import locked, staging_folder
 from layer_builds.locks import load_lock, load_modules
 from layer_builds.manifest import Manifest, ManifestEntry, committed_entry, load_manifest, parse_entry
 from layer_builds.processes import Log, Processes
@@ -30,6 +27,7 @@ from layer_builds.spec import before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from layer_builds.processes import Runner
     from layer_builds.spec import LayerSpec
@@ -129,12 +127,13 @@ def build_layer(
             layer=layer.name, target=target, path=archive, digest=digest, entry=entry, hit=True,
             seconds=time.monotonic() - started, log=log,
         )  # fmt: skip
-    run = run or Processes(Log(log))
     try:
-        if builder == "docker":
-            entry, notes = docker.build_in_docker(layer, target, archive, compiler=compiler, run=run, say=say)
-        else:
-            entry, notes = _build(layer, target, archive, compiler=compiler, run=run, say=say)
+        with disk_errors(f"building layer {layer.name} for {target}", build_dir):
+            run = run or Processes(Log(log))
+            if builder == "docker":
+                entry, notes = docker.build_in_docker(layer, target, archive, compiler=compiler, run=run, say=say)
+            else:
+                entry, notes = _build(layer, target, archive, compiler=compiler, run=run, say=say)
     except LayerBuildError as error:
         raise LayerBuildError(f"{error}\nThe full log: {log}") from None
     return BuiltLayer(
@@ -159,17 +158,16 @@ def _build(
         )
     actions = plan_actions(layer, target, compiler)
     interpreter = find_interpreter(checked_compiler(target, compiler))
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{layer.name}-", dir=archive.parent) as folder:
+    with staging_folder(archive.parent, f"{layer.name}-") as folder:
         notes: list[str] = []
         job = Job(
             layer=layer,
             target=target,
-            tree=Path(folder) / "opt",
-            archive=Path(folder) / "layer.zip",
+            tree=folder / "opt",
+            archive=folder / "layer.zip",
             run=run,
             interpreter=interpreter,
-            before=_trees_before(layer, target, Path(folder), compiler=compiler, run=run, say=say),
+            before=_trees_before(layer, target, folder, compiler=compiler, run=run, say=say),
             cache=archive.parent.parent / "assets",
             say=notes.append,
         )
@@ -259,9 +257,3 @@ def _better(known: str, new: str) -> bool:
         return 2 if smoke == "run" else 0 if smoke.startswith("not run") else 1
 
     return rank(known) > rank(new)
-
-
-def clean_staging(build_dir: Path) -> None:
-    """Remove what builds that were killed left behind."""
-    for folder in (build_dir / "layers").glob("*-*/opt"):
-        shutil.rmtree(folder.parent, ignore_errors=True)

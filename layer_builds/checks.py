@@ -15,10 +15,10 @@ from layer_builds.archive import check_hygiene, content_sha256, file_sha256, rea
 from layer_builds.budget import MAX_UNZIPPED_BYTES, largest
 from layer_builds.digest import checked_compiler, layer_digest
 from layer_builds.elf import PROVIDED, check_native, is_native
-from layer_builds.errors import LayerBuildError
+from layer_builds.errors import LayerBuildError, disk_errors
 from layer_builds.interpreters import find_interpreter
 from layer_builds.locks import load_lock, load_modules
-from layer_builds.manifest import Distribution, ManifestEntry, committed_entry
+from layer_builds.manifest import Distribution, ManifestEntry, build_command, committed_entry
 from layer_builds.processes import Log, Processes
 from layer_builds.smoke import SmokeResult, check_compiled, run_smoke
 from layer_builds.spec import before
@@ -133,22 +133,22 @@ def verify(
     Raises:
         LayerBuildError: the first thing that is wrong.
     """
+    with disk_errors(f"verifying layer {layer.name} for {target}", interpreters.BUILD_DIR):
+        return _verify(layer, target, archive, compiler=compiler, run=run)
+
+
+def _verify(
+    layer: LayerSpec, target: Target, archive: Path | None, *, compiler: str | None, run: Runner | None
+) -> ManifestEntry:
     digest = layer_digest(layer, target, compiler)
-    archive = archive or interpreters.BUILD_DIR / "layers" / f"{digest}.zip"
-    if not archive.is_file():
-        raise LayerBuildError(
-            f"layer {layer.name} has not been built for {target} ({archive} is missing): run `python -m layer_builds "
-            f"build {layer.name} --runtime {target.runtime} --architecture {target.architecture}`"
-        )
+    archive = _there(layer, target, archive or _archive(digest))
     run = run or Processes(Log(interpreters.BUILD_DIR / f"{digest}.log"))
     interpreter = find_interpreter(checked_compiler(target, compiler))
     with tempfile.TemporaryDirectory(prefix="strata-verify-") as folder:
         trees: dict[str, Path] = {}
         for one in before(layer):
             trees[one.name] = Path(folder) / one.name
-            read_entries(
-                interpreters.BUILD_DIR / "layers" / f"{layer_digest(one, target, compiler)}.zip", trees[one.name]
-            )
+            read_entries(_there(one, target, _archive(layer_digest(one, target, compiler))), trees[one.name])
         tree = Path(folder) / layer.name
         entries = read_entries(archive, tree)
         check_hygiene(archive, entries)
@@ -158,6 +158,19 @@ def verify(
     entry = manifest_entry(digest, findings, archive, entries, smoke.outcome)
     check_reproduced(layer, target, entry)
     return entry
+
+
+def _archive(digest: str) -> Path:
+    return interpreters.BUILD_DIR / "layers" / f"{digest}.zip"
+
+
+def _there(layer: LayerSpec, target: Target, archive: Path) -> Path:
+    if not archive.is_file():
+        raise LayerBuildError(
+            f"layer {layer.name} has not been built for {target} ({archive} is missing): run "
+            f"`{build_command(layer.name, target)}`"
+        )
+    return archive
 
 
 def check_reproduced(layer: LayerSpec, target: Target, entry: ManifestEntry) -> None:

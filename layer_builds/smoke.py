@@ -146,7 +146,7 @@ def _environment(layer: LayerSpec, trees: Mapping[str, Path], home: Path) -> dic
 
 def _answer(layer: LayerSpec, target: Target, done: Completed, path: Path) -> dict[str, Any]:
     where = f"the smoke call of layer {layer.name} failed for {target}"
-    if not path.is_file():
+    if done.returncode != 0 or not path.is_file():  # an answer that does not fit the disk is there in part
         if done.returncode < 0 or done.returncode > 128:  # noqa: PLR2004 - a shell's and unshare's way to say a signal
             number = -done.returncode if done.returncode < 0 else done.returncode - 128
             name = signal.Signals(number).name if number in set(signal.Signals) else str(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from layer_builds import LayerBuildError, Target, build_layer, in_target, interpreters, verify
+from layer_builds import LayerBuildError, Target, build_layer, in_target, interpreters, layer_digest, verify
 from layer_builds.actions import Check, Compile, Install, PlaceAsset, Prune, Record, Smoke, Together, Zip
 from layer_builds.archive import file_sha256, write_archive
 from layer_builds.build import BuiltLayer, plan_actions, update_manifest
 from layer_builds.elf import check_native
+from layer_builds.locking import staging_folder
 from layer_builds.locks import Pin
 from layer_builds.manifest import Manifest, load_manifest
 from layer_builds.spec import LayerSpec, load_layer
@@ -191,6 +193,31 @@ def test_a_build_that_fails_leaves_no_archive_and_names_its_log(tmp_path: Path, 
     assert "It would fail in Lambda as well" in text
     assert f"The full log: {build_dir}" in text
     assert list((build_dir / "layers").iterdir()) == []
+
+
+def test_a_full_disk_is_told_with_the_room_that_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(tree: Path, archive: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("layer_builds.actions.write_archive", full)
+    text = failure(*small(tmp_path))
+    assert f"building layer small for {HERE} failed: No space left on device" in text
+    assert re.search(r"[\d,]+ MB free in .* and [\d,]+ MB free in ", text)
+    assert "TMPDIR" in text
+    assert "The full log:" in text
+
+
+def test_what_a_killed_build_left_is_removed_and_what_another_works_in_is_not(tmp_path: Path, build_dir: Path) -> None:
+    layers = build_dir / "layers"
+    for left in ("small-dead/opt", "docker-dead/out"):
+        (layers / left).mkdir(parents=True)
+    with staging_folder(layers, "other-") as used:
+        (used / "opt").mkdir()
+        (layers / "small-late").mkdir()
+        build(*small(tmp_path))
+        assert [path for path in layers.iterdir() if path.is_dir()] == [used]
+        assert (used / "opt").is_dir()
+    assert not used.exists()
 
 
 def test_the_steps_of_a_build_can_be_read_before_they_run(tmp_path: Path) -> None:
@@ -419,6 +446,9 @@ def test_a_layer_that_comes_after_another_is_checked_on_top_of_it(tmp_path: Path
     second.wheels |= first.wheels
     built = build(two, second)
     assert set(built.entry.distributions) == {"beta"}
+    (interpreters.BUILD_DIR / "layers" / f"{layer_digest(one, HERE, COMPILER)}.zip").unlink()
+    with pytest.raises(LayerBuildError, match=r"layer one has not been built .*python -m layer_builds build one "):
+        verify(two, HERE, compiler=COMPILER, run=second)
 
 
 def test_a_file_that_an_earlier_layer_holds_too_is_refused(tmp_path: Path) -> None:
