@@ -185,7 +185,8 @@ def check_reproduced(layer: LayerSpec, target: Target, entry: ManifestEntry) -> 
         raise LayerBuildError(
             f"layer {layer.name} for {target} was built to {entry.artifact_sha256[:16]}…, and manifest.json has "
             f"{known.artifact_sha256[:16]}… for the same digest ({inside}). Something outside the digest has changed "
-            "its bytes: an interpreter that is patched, or a builder whose FORMAT should have been raised"
+            "its bytes: an interpreter that is patched, a builder whose FORMAT should have been raised, or, with "
+            "`source` in layer.toml, a newer build requirement, since those are not locked"
         )
 
 
