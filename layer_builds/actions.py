@@ -30,7 +30,7 @@ from layer_builds.strip import strip_file
 from layer_builds.tree import PYTHON, Fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from layer_builds.processes import Completed, Runner
     from layer_builds.spec import Asset, LayerSpec
@@ -53,8 +53,8 @@ class Job:
     archive: Path
     """Where the zip is written."""
     run: Runner
-    interpreter: Path | None
-    """Compiles, and makes the smoke call; of the target's minor version. None when the layer has no bytecode."""
+    interpreter: Path
+    """Reads imports, compiles, and makes the smoke call; of the target's minor version."""
     before: Mapping[str, Path]
     """Layers attached earlier → their unpacked folders."""
     cache: Path
@@ -177,11 +177,16 @@ class Prune:
 
     def apply(self, job: Job) -> None:
         """Prune; then take out what layer.toml names, and symbol tables."""
-        installed_tree.prune(job.python)
+        installed_tree.prune(job.python, lambda files: self._imports(job, files))
         installed_tree.drop(job.python, self.drop)
         for file in installed_tree.tree_files(job.python) if self.strip else ():
             if is_native(job.python / file) and strip_file(job.python / file):
                 job.fingerprints.pop(file, None)
+
+    @staticmethod
+    def _imports(job: Job, files: Sequence[str]) -> dict[str, list[str] | None]:
+        task = {"task": "imports", "root": str(job.python), "modules": list(files)}
+        return _in_target(job, "imports", task)["imports"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,20 +290,7 @@ class Compile:
     def _compile(job: Job, number: int, rows: list[list[str]]) -> list[list[str]]:
         if not rows:
             return []
-        answer = job.tree.parent / f"compile-{number}.json"
-        task = json.dumps({"task": "compile", "modules": rows, "answer": str(answer)})
-        done = job.run(
-            [str(job.interpreter), "-I", "-S", "-B", "-W", "ignore", str(SCRIPT)],
-            cwd=job.tree.parent,
-            env={},
-            stdin=task,
-        )
-        result: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8")) if answer.is_file() else {}
-        if done.returncode != 0 or "skipped" not in result:
-            raise LayerBuildError(
-                f"{job.interpreter} could not compile: {result.get('error') or done.stderr.strip()[-1000:]}"
-            )
-        return result["skipped"]
+        return _in_target(job, f"compile-{number}", {"task": "compile", "modules": rows})["skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +357,25 @@ class Together:
             running = [pool.submit(action.apply, job) for action in self.actions]
         for one in running:
             one.result()
+
+
+def _in_target(job: Job, name: str, task: dict[str, Any]) -> dict[str, Any]:
+    """Have the target's interpreter do one task of `in_target.py`; its answer."""
+    answer = job.tree.parent / f"{name}.json"
+    done = job.run(
+        [str(job.interpreter), "-I", "-S", "-B", "-W", "ignore", str(SCRIPT)],
+        cwd=job.tree.parent,
+        env={},
+        stdin=json.dumps({**task, "answer": str(answer)}),
+    )
+    answered = done.returncode == 0 and answer.is_file()
+    result: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8")) if answered else {}
+    if "error" in result or not result:
+        raise LayerBuildError(
+            f"{job.interpreter} failed at the task `{task['task']}`: "
+            f"{result.get('error') or done.stderr.strip()[-1000:]}"
+        )
+    return result
 
 
 def check_asset(asset: Asset, file: Path) -> None:

@@ -14,17 +14,18 @@ import struct
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 import deflate
 
 from layer_builds.budget import MAX_UNZIPPED_BYTES
-from layer_builds.errors import LayerBuildError
+from layer_builds.errors import LayerBuildError, disk_errors
 from layer_builds.spec import is_plain_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Generator, Iterable, Sequence
     from pathlib import Path
 
 LEVEL = 8
@@ -194,34 +195,50 @@ def read_entries(archive: Path, into: Path | None = None, limit: int = MAX_UNZIP
     """
     entries: list[Entry] = []
     total = 0
+    # What goes wrong with the archive is told apart by `_readable`: the rest is the disk that is written to.
+    with disk_errors(f"unpacking {archive.name}", into or archive.parent), _opened(archive) as file:
+        infos = file.infolist()
+        _check_names(archive, infos)
+        if into is not None:
+            into.mkdir(parents=True, exist_ok=True)
+        for info in infos:
+            digest, size = hashlib.sha256(), 0
+            target = None if into is None else into / info.filename
+            with _sink(target) as out:
+                for chunk in _chunks(archive, file, info):
+                    size += len(chunk)
+                    total += len(chunk)
+                    if total > limit:
+                        raise LayerBuildError(
+                            f"{archive.name} unpacks to more than {limit:,} bytes, which Lambda does not take "
+                            "either; reading stopped there"
+                        )
+                    digest.update(chunk)
+                    out.write(chunk)
+            mode = (info.external_attr >> 16) & 0o7777
+            if target is not None:
+                target.chmod(mode & 0o777)  # never set-user-id; `check_hygiene` refuses it by name
+            entries.append(Entry(info.filename, mode, digest.hexdigest(), size))
+    return entries
+
+
+@contextmanager
+def _readable(archive: Path) -> Generator[None]:
     try:
-        with zipfile.ZipFile(archive) as file:
-            infos = file.infolist()
-            _check_names(archive, infos)
-            if into is not None:
-                into.mkdir(parents=True, exist_ok=True)
-            for info in infos:
-                digest, size, head = hashlib.sha256(), 0, b""
-                target = None if into is None else into / info.filename
-                with file.open(info) as source, _sink(target) as out:
-                    while chunk := source.read(_READ_CHUNK):
-                        head = head or chunk[:4]
-                        size += len(chunk)
-                        total += len(chunk)
-                        if total > limit:
-                            raise LayerBuildError(
-                                f"{archive.name} unpacks to more than {limit:,} bytes, which Lambda does not take "
-                                "either; reading stopped there"
-                            )
-                        digest.update(chunk)
-                        out.write(chunk)
-                mode = (info.external_attr >> 16) & 0o7777
-                if target is not None:
-                    target.chmod(mode & 0o777)  # never set-user-id; `check_hygiene` refuses it by name
-                entries.append(Entry(info.filename, mode, digest.hexdigest(), size))
+        yield
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, struct.error, ValueError) as error:
         raise LayerBuildError(f"{archive.name} is not a readable zip ({error}): delete it and build again") from None
-    return entries
+
+
+def _opened(archive: Path) -> zipfile.ZipFile:
+    with _readable(archive):
+        return zipfile.ZipFile(archive)
+
+
+def _chunks(archive: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo) -> Generator[bytes]:
+    with _readable(archive), file.open(info) as source:
+        while chunk := source.read(_READ_CHUNK):
+            yield chunk
 
 
 def check_hygiene(archive: Path, entries: Sequence[Entry]) -> None:

@@ -67,7 +67,11 @@ def current_entry(layer: LayerSpec, target: Target) -> ManifestEntry:
 
 
 def check_overlap(entries: Mapping[str, ManifestEntry], function_name: str = "") -> None:
-    """Refuse a distribution that two layers hold: they are unpacked over each other, and files of both would mix."""
+    """Refuse a distribution or an asset that two layers hold: they are unpacked over each other, and files would mix.
+
+    Files of different distributions are compared when a layer is built, with those that it comes `after`; the manifest
+    does not list files, so two layers that are not joined so can still share one.
+    """
     used = f" (used together by function {function_name})" if function_name else ""
     for (first, one), (second, two) in combinations(entries.items(), 2):
         for name in sorted(set(one.distributions) & set(two.distributions)):
@@ -76,6 +80,11 @@ def check_overlap(entries: Mapping[str, ManifestEntry], function_name: str = "")
                 f"package {name} ({' and '.join(sorted(versions))}) is in layer {first} and in layer {second}{used}: "
                 f'they would be unpacked over each other. Add `after = ["{first}"]` to layer.toml of {second}, which '
                 f"leaves out what {first} has, and run `python -m layer_builds lock {second}`"
+            )
+        for path in sorted(set(one.assets) & set(two.assets)):
+            raise LayerBuildError(
+                f"asset {path} is in layer {first} and in layer {second}{used}: one would be unpacked over the other. "
+                f"Give it another `path` in layer.toml of {second}, or declare it in {first} alone"
             )
 
 

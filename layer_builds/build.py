@@ -6,12 +6,10 @@ Owns the sequence, the cache of finished archives and the build's log. The same 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from layer_builds import docker, interpreters
@@ -19,15 +17,17 @@ from layer_builds.actions import Action, Check, Compile, Install, Job, PlaceAsse
 from layer_builds.archive import check_hygiene, file_sha256, read_entries
 from layer_builds.checks import check_reproduced, manifest_entry
 from layer_builds.digest import checked_compiler, layer_digest
-from layer_builds.errors import LayerBuildError
+from layer_builds.errors import LayerBuildError, disk_errors
 from layer_builds.interpreters import find_interpreter
+from layer_builds.locking import locked, staging_folder
 from layer_builds.locks import load_lock, load_modules
-from layer_builds.manifest import Manifest, ManifestEntry, load_manifest, parse_entry
+from layer_builds.manifest import Manifest, ManifestEntry, committed_entry, load_manifest, parse_entry
 from layer_builds.processes import Log, Processes
 from layer_builds.spec import before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from layer_builds.processes import Runner
     from layer_builds.spec import LayerSpec
@@ -85,7 +85,7 @@ def plan_actions(layer: LayerSpec, target: Target, compiler: str | None = None) 
         modules = load_modules(layer, target) if layer.bytecode == "imported" else None
         compiled = (Compile(modules, checked_compiler(target, compiler)),)
     assets = tuple(PlaceAsset(asset) for asset in layer.assets)
-    return (install, Prune(layer.drop, layer.strip), *assets, *compiled, Record(), Check(), Together((Zip(), Smoke())))
+    return (install, Prune(layer.drop, layer.strip), *assets, *compiled, Record(), Check(), Together((Smoke(), Zip())))
 
 
 def build_layer(
@@ -121,18 +121,19 @@ def build_layer(
     build_dir = interpreters.BUILD_DIR
     log = build_dir / f"{digest}.log"
     archive = build_dir / "layers" / f"{digest}.zip"
-    entry = None if force else cached_entry(archive, digest)
+    entry = None if force else cached_entry(archive, digest, committed_entry(layer, target, digest))
     if entry is not None:
         return BuiltLayer(
             layer=layer.name, target=target, path=archive, digest=digest, entry=entry, hit=True,
             seconds=time.monotonic() - started, log=log,
         )  # fmt: skip
-    run = run or Processes(Log(log))
     try:
-        if builder == "docker":
-            entry, notes = docker.build_in_docker(layer, target, archive, compiler=compiler, run=run, say=say)
-        else:
-            entry, notes = _build(layer, target, archive, compiler=compiler, run=run, say=say)
+        with disk_errors(f"building layer {layer.name} for {target}", build_dir):
+            run = run or Processes(Log(log))
+            if builder == "docker":
+                entry, notes = docker.build_in_docker(layer, target, archive, compiler=compiler, run=run, say=say)
+            else:
+                entry, notes = _build(layer, target, archive, compiler=compiler, run=run, say=say)
     except LayerBuildError as error:
         raise LayerBuildError(f"{error}\nThe full log: {log}") from None
     return BuiltLayer(
@@ -157,17 +158,16 @@ def _build(
         )
     actions = plan_actions(layer, target, compiler)
     interpreter = find_interpreter(checked_compiler(target, compiler))
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{layer.name}-", dir=archive.parent) as folder:
+    with staging_folder(archive.parent, f"{layer.name}-") as folder:
         notes: list[str] = []
         job = Job(
             layer=layer,
             target=target,
-            tree=Path(folder) / "opt",
-            archive=Path(folder) / "layer.zip",
+            tree=folder / "opt",
+            archive=folder / "layer.zip",
             run=run,
             interpreter=interpreter,
-            before=_trees_before(layer, target, Path(folder), compiler=compiler, run=run, say=say),
+            before=_trees_before(layer, target, folder, compiler=compiler, run=run, say=say),
             cache=archive.parent.parent / "assets",
             say=notes.append,
         )
@@ -178,8 +178,7 @@ def _build(
         assert job.smoke is not None  # noqa: S101
         check_hygiene(job.archive, job.entries)
         entry = manifest_entry(archive.stem, job.findings, job.archive, job.entries, job.smoke.outcome)
-        if compiler in {None, target.facts.compiler}:
-            check_reproduced(layer, target, entry)
+        check_reproduced(layer, target, entry)
         store_built(job.archive, archive, entry)
         return entry, (*notes, *job.findings.notes)
 
@@ -193,11 +192,16 @@ def store_built(finished: Path, archive: Path, entry: ManifestEntry) -> None:
     finished.replace(archive)
 
 
-def cached_entry(archive: Path, digest: str) -> ManifestEntry | None:
-    """The record of an archive that is there and still what was built; anything else is built again."""
+def cached_entry(archive: Path, digest: str, committed: ManifestEntry | None) -> ManifestEntry | None:
+    """The record of an archive that is there and still what was built; anything else is built again.
+
+    So is one of other bytes than the manifest has for its digest: the record beside it was written by whoever built
+    it, which may have been another version of the builder. The new build tells which of the two is right.
+    """
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         entry = parse_entry(json.loads(archive.with_suffix(".json").read_text(encoding="utf-8")))
-        if entry.digest == digest and archive.is_file() and file_sha256(archive) == entry.artifact_sha256:
+        wanted = entry if committed is None else committed
+        if entry.digest == digest and file_sha256(archive) == entry.artifact_sha256 == wanted.artifact_sha256:
             return entry
     return None
 
@@ -222,8 +226,14 @@ def _trees_before(
 def update_manifest(layer: LayerSpec, built: list[BuiltLayer]) -> bool:
     """Write what was built into the layer's manifest; say whether the file changed.
 
-    An entry whose smoke call ran is not replaced by the same build from a machine on which it could not.
+    An entry whose smoke call ran is not replaced by the same build from a machine on which it could not. Another
+    process may be building the layer for another target: each waits for the other, and keeps its entry.
     """
+    with locked(interpreters.BUILD_DIR / f"{layer.name}-manifest.lock"):
+        return _merge(layer, built)
+
+
+def _merge(layer: LayerSpec, built: list[BuiltLayer]) -> bool:
     manifest = load_manifest(layer)
     entries = dict(manifest.entries)
     for one in built:
@@ -236,7 +246,7 @@ def update_manifest(layer: LayerSpec, built: list[BuiltLayer]) -> bool:
     path = layer.manifest_path
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False
-    staged = path.with_suffix(".json.new")
+    staged = path.with_suffix(f".json.{os.getpid()}")
     staged.write_text(text, encoding="utf-8", newline="\n")
     staged.replace(path)
     return True
@@ -247,9 +257,3 @@ def _better(known: str, new: str) -> bool:
         return 2 if smoke == "run" else 0 if smoke.startswith("not run") else 1
 
     return rank(known) > rank(new)
-
-
-def clean_staging(build_dir: Path) -> None:
-    """Remove what builds that were killed left behind."""
-    for folder in (build_dir / "layers").glob("*-*/opt"):
-        shutil.rmtree(folder.parent, ignore_errors=True)

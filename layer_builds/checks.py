@@ -15,10 +15,10 @@ from layer_builds.archive import check_hygiene, content_sha256, file_sha256, rea
 from layer_builds.budget import MAX_UNZIPPED_BYTES, largest
 from layer_builds.digest import checked_compiler, layer_digest
 from layer_builds.elf import PROVIDED, check_native, is_native
-from layer_builds.errors import LayerBuildError
+from layer_builds.errors import LayerBuildError, disk_errors
 from layer_builds.interpreters import find_interpreter
 from layer_builds.locks import load_lock, load_modules
-from layer_builds.manifest import Distribution, ManifestEntry, load_manifest
+from layer_builds.manifest import Distribution, ManifestEntry, build_command, committed_entry
 from layer_builds.processes import Log, Processes
 from layer_builds.smoke import SmokeResult, check_compiled, run_smoke
 from layer_builds.spec import before
@@ -58,8 +58,8 @@ def check_tree(layer: LayerSpec, target: Target, tree: Path, before: Mapping[str
         before: Unpacked layers that are attached with it, which may hold libraries that it links.
 
     Raises:
-        LayerBuildError: a package is not as locked, or for the wrong CPU or glibc; an asset is not as declared; or the
-            whole is more than Lambda takes.
+        LayerBuildError: a package is not as locked, or for the wrong CPU or glibc; an asset is not as declared; a file
+            is in an earlier layer as well; or the whole is more than Lambda takes.
     """
     python = tree / PYTHON
     installed = packages(python)
@@ -68,6 +68,7 @@ def check_tree(layer: LayerSpec, target: Target, tree: Path, before: Mapping[str
         check_tags(str(package), package.tags, target)
     newest, notes = _check_native_files(target, tree, installed, before or {})
     assets = _check_assets(layer, tree)
+    _check_apart(layer, tree, before or {})
     sizes = package_bytes(python, installed)
     distributions = {one.name: Distribution(one.version, sizes[one.name]) for one in installed}
     unzipped = sum((tree / file).stat().st_size for file in tree_files(tree))
@@ -83,11 +84,8 @@ def check_tree(layer: LayerSpec, target: Target, tree: Path, before: Mapping[str
     return findings
 
 
-def smoke_tree(
-    layer: LayerSpec, target: Target, trees: Mapping[str, Path], interpreter: Path | None, run: Runner
-) -> SmokeResult:
+def smoke_tree(layer: LayerSpec, target: Target, trees: Mapping[str, Path], python: Path, run: Runner) -> SmokeResult:
     """Make a layer's smoke call, and check that what it imports is compiled."""
-    python = interpreter or find_interpreter(target.facts.compiler)
     result = run_smoke(layer, target, trees, python, run)
     if result.outcome == "run":
         # Another CPU may import a module or two that the recording one did not; on the same CPU it must match.
@@ -126,7 +124,7 @@ def verify(
         layer: What it should be.
         target: For which runtime and architecture.
         archive: The zip; None is the one in `.build` for today's digest.
-        compiler: CPython patch version that made its bytecode; None is the pinned one: the manifest is checked then.
+        compiler: CPython patch version that made its bytecode; None is the pinned one, which the manifest is of.
         run: What starts processes.
 
     Returns:
@@ -135,22 +133,22 @@ def verify(
     Raises:
         LayerBuildError: the first thing that is wrong.
     """
+    with disk_errors(f"verifying layer {layer.name} for {target}", interpreters.BUILD_DIR):
+        return _verify(layer, target, archive, compiler=compiler, run=run)
+
+
+def _verify(
+    layer: LayerSpec, target: Target, archive: Path | None, *, compiler: str | None, run: Runner | None
+) -> ManifestEntry:
     digest = layer_digest(layer, target, compiler)
-    archive = archive or interpreters.BUILD_DIR / "layers" / f"{digest}.zip"
-    if not archive.is_file():
-        raise LayerBuildError(
-            f"layer {layer.name} has not been built for {target} ({archive} is missing): run `python -m layer_builds "
-            f"build {layer.name} --runtime {target.runtime} --architecture {target.architecture}`"
-        )
+    archive = _there(layer, target, archive or _archive(digest))
     run = run or Processes(Log(interpreters.BUILD_DIR / f"{digest}.log"))
     interpreter = find_interpreter(checked_compiler(target, compiler))
     with tempfile.TemporaryDirectory(prefix="strata-verify-") as folder:
         trees: dict[str, Path] = {}
         for one in before(layer):
             trees[one.name] = Path(folder) / one.name
-            read_entries(
-                interpreters.BUILD_DIR / "layers" / f"{layer_digest(one, target, compiler)}.zip", trees[one.name]
-            )
+            read_entries(_there(one, target, _archive(layer_digest(one, target, compiler))), trees[one.name])
         tree = Path(folder) / layer.name
         entries = read_entries(archive, tree)
         check_hygiene(archive, entries)
@@ -158,9 +156,21 @@ def verify(
         check_records(tree / PYTHON, packages(tree / PYTHON), entries)
         smoke = smoke_tree(layer, target, {**trees, layer.name: tree}, interpreter, run)
     entry = manifest_entry(digest, findings, archive, entries, smoke.outcome)
-    if compiler is None or compiler == target.facts.compiler:
-        check_reproduced(layer, target, entry)
+    check_reproduced(layer, target, entry)
     return entry
+
+
+def _archive(digest: str) -> Path:
+    return interpreters.BUILD_DIR / "layers" / f"{digest}.zip"
+
+
+def _there(layer: LayerSpec, target: Target, archive: Path) -> Path:
+    if not archive.is_file():
+        raise LayerBuildError(
+            f"layer {layer.name} has not been built for {target} ({archive} is missing): run "
+            f"`{build_command(layer.name, target)}`"
+        )
+    return archive
 
 
 def check_reproduced(layer: LayerSpec, target: Target, entry: ManifestEntry) -> None:
@@ -169,15 +179,14 @@ def check_reproduced(layer: LayerSpec, target: Target, entry: ManifestEntry) -> 
     Raises:
         LayerBuildError: it does not.
     """
-    known = load_manifest(layer).entries.get(str(target))
-    if known is None or known.digest != entry.digest:
-        return
-    if known.artifact_sha256 != entry.artifact_sha256:
+    known = committed_entry(layer, target, entry.digest)
+    if known is not None and known.artifact_sha256 != entry.artifact_sha256:
         inside = "the same files in another zip" if known.content_sha256 == entry.content_sha256 else "other files"
         raise LayerBuildError(
             f"layer {layer.name} for {target} was built to {entry.artifact_sha256[:16]}…, and manifest.json has "
             f"{known.artifact_sha256[:16]}… for the same digest ({inside}). Something outside the digest has changed "
-            "its bytes: an interpreter that is patched, or a builder whose FORMAT should have been raised"
+            "its bytes: an interpreter that is patched, a builder whose FORMAT should have been raised, or, with "
+            "`source` in layer.toml, a newer build requirement, since those are not locked"
         )
 
 
@@ -206,22 +215,38 @@ def _check_native_files(
     whose = owners(installed)
     newest: tuple[int, int] | None = None
     needed: dict[str, str] = {}
-    here: set[str] = set()
-    for file in tree_files(tree):
-        here.add(file.rpartition("/")[2])
+    files = tree_files(tree)
+    everything = [files, *(tree_files(other) for other in before.values())]
+    here = {file.rpartition("/")[2] for some in everything for file in some}
+    for file in files:
         if not is_native(tree / file):
             continue
         package = str(whose.get(file.removeprefix(f"{PYTHON}/"), "(asset)"))
-        native = check_native(tree / file, package, target)
+        native = check_native(tree / file, package, target, here)
         newest = max(filter(None, (newest, native.glibc)), default=None)
         needed |= dict.fromkeys(native.needed, f"package {package}: {file}")
-    here |= {file.rpartition("/")[2] for other in before.values() for file in tree_files(other)}
     notes = [
         f"{where} is linked with {library}, which is neither in the layer nor known to be in the runtime"
         for library, where in sorted(needed.items())
         if library not in here and not PROVIDED.fullmatch(library)
     ]
     return ("-" if newest is None else ".".join(map(str, newest))), notes
+
+
+def _check_apart(layer: LayerSpec, tree: Path, before: Mapping[str, Path]) -> None:
+    for name, other in before.items():
+        for file in sorted(set(tree_files(tree)) & set(tree_files(other))):
+            ours, theirs = (_whose(one, file) for one in (tree, other))
+            raise LayerBuildError(
+                f"{file} is {ours} of layer {layer.name} and {theirs} of layer {name}, which it comes `after`: one "
+                "would be unpacked over the other. Leave one of the packages out (`without` in layer.toml) or the "
+                "file (`drop`), or give the asset another `path`"
+            )
+
+
+def _whose(tree: Path, file: str) -> str:
+    package = owners(packages(tree / PYTHON)).get(file.removeprefix(f"{PYTHON}/"))
+    return f"package {package}'s" if package else "an asset"
 
 
 def _check_assets(layer: LayerSpec, tree: Path) -> dict[str, int]:

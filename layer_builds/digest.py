@@ -1,7 +1,8 @@
 """A layer's digest: SHA-256 over every input that can change its bytes, and over nothing else.
 
 Pure Python over committed files, so that a preview knows it: no network, no Docker, no build. Not in it: paths, modes,
-line endings, comments, the host, the builder's kind, where an asset is fetched from.
+line endings, comments, the host, the builder's kind, where an asset is fetched from. One input is missing: what the
+packages in `source` are built with, which is not locked (docs/adr/0006).
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from layer_builds import interpreters
 from layer_builds.archive import file_sha256
 from layer_builds.digest import checked_compiler
 from layer_builds.errors import LayerBuildError
+from layer_builds.locking import staging_folder
 from layer_builds.manifest import ManifestEntry, parse_entry
 from layer_builds.processes import Log, Processes, clean_environment, find_uv
 from layer_builds.spec import load_layer
@@ -104,11 +104,10 @@ def build_in_docker(
         "compiler": checked_compiler(target, compiler),
         "digest": archive.stem,
     }
-    archive.parent.mkdir(parents=True, exist_ok=True)
     cache = interpreters.BUILD_DIR / "docker-cache"
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="docker-", dir=archive.parent) as folder:
-        tools, out = Path(folder) / "tools", Path(folder) / "out"
+    with staging_folder(archive.parent, "docker-") as folder:
+        tools, out = folder / "tools", folder / "out"
         out.mkdir()
         say(f"{layer.name} {target}: the builder's own packages, for {name}")
         _install_tools(target, tools, run)

@@ -1,4 +1,4 @@
-"""Native code in a layer: is it for the right CPU, and does the runtime's glibc have what it asks for?"""
+"""Native code in a layer: is it for the right CPU, and do the runtime's C and C++ libraries have what it asks for?"""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 from layer_builds.errors import LayerBuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from layer_builds.targets import Target
 
 MACHINES = {"EM_AARCH64": "arm64", "EM_X86_64": "x86_64"}
 _GLIBC = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
+_GLIBC_MARKS = {"GLIBC_ABI_DT_RELR": (2, 36)}
+"""Versions that stand for what glibc's loader can do → the glibc that brought it; this one: packed relocations
+(https://sourceware.org/glibc/wiki/Release/2.36)."""
 _GLIBC_LIBRARIES = (
     r"(ld-linux.*|linux-vdso|lib(c|m|dl|rt|pthread|util|resolv|anl|mvec|crypt|nsl|nss_\w+|BrokenLocale|thread_db))"
 )
@@ -41,16 +44,18 @@ class NativeFile:
     """Libraries it is linked with."""
 
 
-def check_native(path: Path, package: str, target: Target) -> NativeFile:
+def check_native(path: Path, package: str, target: Target, beside: Collection[str] = ()) -> NativeFile:
     """Check one ELF file against a target.
 
     Args:
         path: The file.
         package: What it came with, for the message.
         target: What it will run on.
+        beside: Names of the files that come with it: a library among them counts instead of the runtime's.
 
     Raises:
-        LayerBuildError: it is damaged, for another CPU, or needs a newer glibc; naming the package and the way out.
+        LayerBuildError: it is damaged, for another CPU, or needs a newer glibc or libstdc++; naming the package and the
+            way out.
     """
     where = f"package {package}: {path.name}"
     try:
@@ -59,7 +64,7 @@ def check_native(path: Path, package: str, target: Target) -> NativeFile:
             file = ELFFile(stream)
             _check_whole(file, size)
             machine = str(file["e_machine"])
-            native = _read(file)
+            wanted, needed = _read(file)
     except (
         AssertionError,  # pyelftools' own, about a section's kind or entry size
         ELFError,
@@ -86,13 +91,39 @@ def check_native(path: Path, package: str, target: Target) -> NativeFile:
             f"{where} is for {found}, and the layer is for {target}: its wheel carries a wrong tag, or was installed "
             "by other means. Pin another version of the package"
         )
-    if native.glibc is not None and native.glibc > target.facts.glibc:
-        needs, has = (".".join(map(str, version)) for version in (native.glibc, target.facts.glibc))
+    newest = max(filter(None, (_glibc(name) for _, name in wanted)), default=None)
+    lacking = f"glibc {_dotted(newest)}" if newest is not None and newest > target.facts.glibc else ""
+    for library, name in wanted:
+        if not lacking and library not in beside and _lacks(target, name):
+            lacking = f"{name} of {library}"
+    if lacking:
+        limits = {"glibc": target.facts.glibc, **target.facts.libstdcxx}
+        has = ", ".join(f"{name} {_dotted(limit)}" for name, limit in limits.items())
         raise LayerBuildError(
-            f"{where} needs glibc {needs}, and {target.runtime} has {has}: it would fail to load in Lambda. Pin an "
+            f"{where} needs {lacking}, and {target.runtime} has {has}: it would fail to load in Lambda. Pin an "
             "older version of the package, use a newer runtime, or build it in Docker (`source` in layer.toml)"
         )
-    return native
+    return NativeFile(newest, needed)
+
+
+def _glibc(name: str) -> tuple[int, int] | None:
+    """The glibc that brought a symbol version; None when it is not one of glibc's, or a private one."""
+    found = _GLIBC.fullmatch(name)
+    return (int(found[1]), int(found[2])) if found else _GLIBC_MARKS.get(name)
+
+
+def _lacks(target: Target, name: str) -> bool:
+    """Whether a symbol version is certainly not in the runtime's libraries, whatever their glibc."""
+    prefix, _, version = name.partition("_")
+    if prefix == "GLIBC":
+        return _glibc(name) is None
+    limit = target.facts.libstdcxx.get(prefix)
+    numbered = re.fullmatch(r"\d+(\.\d+)*", version)
+    return limit is not None and numbered is not None and tuple(map(int, version.split("."))) > limit
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 class _TruncatedError(Exception):
@@ -119,15 +150,14 @@ def _check_whole(file: ELFFile, size: int) -> None:
             raise _TruncatedError(f"a segment to {segment['p_offset'] + segment['p_filesz']:,} in {size:,} bytes")
 
 
-def _read(file: ELFFile) -> NativeFile:
-    versions: list[tuple[int, int]] = []
+def _read(file: ELFFile) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+    """Symbol versions that a file needs, each with the library it is to be in; and the libraries it is linked with."""
+    versions: list[tuple[str, str]] = []
     needed: list[str] = []
     dynamic = False
     for section in file.iter_sections():
         if isinstance(section, GNUVerNeedSection):
-            for name in _version_names(section):
-                found = _GLIBC.fullmatch(name)
-                versions += [(int(found[1]), int(found[2]))] if found else []
+            versions += _versions(section)
         elif isinstance(section, DynamicSection):
             dynamic = True
             # The reader sets `needed` on such a tag by the table's names, which no type knows.
@@ -136,19 +166,19 @@ def _read(file: ELFFile) -> NativeFile:
         raise _TruncatedError(
             "it is linked dynamically and its section headers are gone, so nothing in it can be checked"
         )
-    return NativeFile(max(versions, default=None), tuple(needed))
+    return versions, tuple(needed)
 
 
-def _version_names(section: GNUVerNeedSection) -> Iterator[str]:
-    """Names of the symbol versions that a file needs. The reader follows offsets, which can lead in a circle."""
+def _versions(section: GNUVerNeedSection) -> Iterator[tuple[str, str]]:
+    """Library and name of each symbol version. The reader follows offsets, which can lead in a circle."""
     left = section["sh_size"] // _VERSION_BYTES
-    for _, auxiliaries in section.iter_versions():
+    for library, auxiliaries in section.iter_versions():
         left -= 1
         for auxiliary in auxiliaries:
             left -= 1
             if left < 0:
                 raise _TruncatedError("more symbol versions than their section has room for")
-            yield str(auxiliary.name)
+            yield str(library.name), str(auxiliary.name)
         if left < 0:
             raise _TruncatedError("more symbol versions than their section has room for")
 

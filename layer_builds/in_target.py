@@ -1,4 +1,4 @@
-"""Runs inside the target's interpreter, alone: compile modules, or make a layer's smoke call.
+"""Runs inside the target's interpreter, alone: compile modules, list their imports, or make a layer's smoke call.
 
 Started as a file with `-I -S`, on any Python from 3.11 on, possibly under qemu: so the standard library only, and
 nothing of this package is imported. It reads one JSON job from stdin and writes one JSON answer to a file.
@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import traceback
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 
@@ -51,6 +51,35 @@ def bytecode(source: bytes, path: str) -> bytes:
     getattr(_imp, "_fix_co_filename")(code, path)  # noqa: B009 - no type knows it; importlib depends on it
     header = importlib.util.MAGIC_NUMBER + (0b01).to_bytes(4, "little") + importlib.util.source_hash(source)
     return header + marshal.dumps(code)
+
+
+def imports(job: dict[str, Any]) -> dict[str, Any]:
+    """What modules import, as paths below their root; None for one that is not Python for this version."""
+    root = Path(job["root"])
+    return {"imports": {file: imported(root / file, PurePosixPath(file).parent.parts) for file in job["modules"]}}
+
+
+def imported(path: Path, package: tuple[str, ...]) -> list[str] | None:
+    """What one module imports anywhere in it; `package` is the folder that its relative imports start from."""
+    import ast
+
+    try:
+        todo: list[ast.AST] = [ast.parse(path.read_bytes())]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    found: set[str] = set()
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Import):
+            found.update(alias.name.replace(".", "/") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - (node.level - 1)] if node.level else ()
+            module = "/".join([*base, *(node.module or "").split(".")]).strip("/")
+            found.update([module, *(f"{module}/{alias.name}".strip("/") for alias in node.names)])
+        # Blocks only: an import is a statement, and a module has ten times as many expressions.
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            todo += getattr(node, block, [])
+    return sorted(found)
 
 
 def loopback_up() -> bool:
@@ -132,7 +161,7 @@ def main() -> None:
     """Do the job on stdin; whatever goes wrong in it is part of the answer."""
     job = json.loads(sys.stdin.read())
     try:
-        answer = {"compile": compile_modules, "smoke": smoke}[job["task"]](job)
+        answer = {"compile": compile_modules, "imports": imports, "smoke": smoke}[job["task"]](job)
     except BaseException as error:  # noqa: BLE001 - a layer's code may raise anything, SystemExit too
         answer = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
     Path(job["answer"]).write_text(json.dumps(answer), encoding="utf-8")

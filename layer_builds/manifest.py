@@ -101,6 +101,12 @@ def load_manifest(layer: LayerSpec) -> Manifest:
     return Manifest(layer.name, MappingProxyType(entries))
 
 
+def committed_entry(layer: LayerSpec, target: Target, digest: str) -> ManifestEntry | None:
+    """The entry of a target if it is of that digest: what a build of it has to come to, on any machine."""
+    known = load_manifest(layer).entries.get(str(target))
+    return known if known is not None and known.digest == digest else None
+
+
 def build_command(layer: str, target: Target) -> str:
     """The command that builds one layer for one target and writes its manifest entry."""
     return f"python -m layer_builds build {layer} --runtime {target.runtime} --architecture {target.architecture}"

@@ -46,7 +46,7 @@ def record_modules(layer: LayerSpec, runtime: str, run: Runner, say: Callable[[s
     with tempfile.TemporaryDirectory(prefix="strata-record-") as folder:
         trees: dict[str, Path] = {}
         for one in (*before(layer), layer):
-            trees[one.name] = _unpacked(one, target, Path(folder) / one.name, trees, run=run, say=say)
+            trees[one.name] = _unpacked(one, target, Path(folder) / one.name, python, trees, run=run, say=say)
         say(f"{layer.name} {target}: smoke call")
         result = run_smoke(layer, target, trees, python, run)
     if result.outcome != "run":
@@ -58,6 +58,7 @@ def _unpacked(
     layer: LayerSpec,
     target: Target,
     folder: Path,
+    python: Path,
     earlier: Mapping[str, Path],
     *,
     run: Runner,
@@ -73,7 +74,7 @@ def _unpacked(
         tree=folder / "opt",
         archive=folder / "layer.zip",
         run=run,
-        interpreter=None,
+        interpreter=python,
         before=earlier,
         cache=interpreters.BUILD_DIR / "assets",
         say=say,

@@ -15,14 +15,14 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
 from layer_builds import qemu
 from layer_builds.errors import LayerBuildError
 from layer_builds.interpreters import runtime_root, target_runtime_root
 from layer_builds.targets import host_architecture
-from layer_builds.tree import PYTHON
+from layer_builds.tree import PYTHON, packages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ def run_smoke(layer: LayerSpec, target: Target, trees: Mapping[str, Path], pytho
         run: What starts processes.
 
     Raises:
-        LayerBuildError: the call failed, with the end of its traceback.
+        LayerBuildError: the call failed, with the end of its traceback; or it wrote into a layer.
     """
     command: list[str] = [str(python)]
     outcome = "run"
@@ -74,6 +74,7 @@ def run_smoke(layer: LayerSpec, target: Target, trees: Mapping[str, Path], pytho
             return SmokeResult(f"not run: {emulated}")
         command, outcome, timeout = emulated, f"qemu-{target.machine}", EMULATED_TIMEOUT_SECONDS
     runtime = runtime_root(python, run) if native else target_runtime_root(target, python, run)
+    states = {name: _state(tree) for name, tree in trees.items()}
     with tempfile.TemporaryDirectory(prefix="strata-smoke-") as folder:
         home = Path(folder)
         job = _job(layer, trees, runtime, home)
@@ -87,6 +88,8 @@ def run_smoke(layer: LayerSpec, target: Target, trees: Mapping[str, Path], pytho
             timeout_seconds=timeout,
         )
         answer = _answer(layer, target, done, home / "answer.json")
+    for name, tree in trees.items():
+        _check_unwritten(layer, target, name, tree, states[name])
     mine = [file.removeprefix(f"{PYTHON}/") for name, file in answer["modules"] if name == layer.name]
     uncompiled = [file.removeprefix(f"{PYTHON}/") for name, file in answer["uncompiled"] if name == layer.name]
     return SmokeResult(outcome, tuple(mine), tuple(uncompiled), cast("dict[str, str]", answer["versions"]))
@@ -143,7 +146,7 @@ def _environment(layer: LayerSpec, trees: Mapping[str, Path], home: Path) -> dic
 
 def _answer(layer: LayerSpec, target: Target, done: Completed, path: Path) -> dict[str, Any]:
     where = f"the smoke call of layer {layer.name} failed for {target}"
-    if not path.is_file():
+    if done.returncode != 0 or not path.is_file():  # an answer that does not fit the disk is there in part
         if done.returncode < 0 or done.returncode > 128:  # noqa: PLR2004 - a shell's and unshare's way to say a signal
             number = -done.returncode if done.returncode < 0 else done.returncode - 128
             name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
@@ -160,6 +163,37 @@ def _answer(layer: LayerSpec, target: Target, done: Completed, path: Path) -> di
             "lacks"
         )
     return answer
+
+
+def _state(tree: Path) -> dict[str, tuple[int, int]]:
+    """Bytes and time of all files and folders; a folder's time tells of a file that came and went."""
+    paths = [path for folder, _, names in os.walk(tree) for path in (folder, *(f"{folder}/{name}" for name in names))]
+    stats = {os.path.relpath(path, tree): os.lstat(path) for path in paths}
+    return {path: (one.st_size, one.st_mtime_ns) for path, one in stats.items()}
+
+
+def _check_unwritten(
+    layer: LayerSpec, target: Target, name: str, tree: Path, known: Mapping[str, tuple[int, int]]
+) -> None:
+    changed = sorted(path for path, _ in set(known.items()) ^ set(_state(tree).items()))
+    if changed:
+        # The last one is no folder that merely holds another.
+        raise LayerBuildError(
+            f"the smoke call of layer {layer.name} for {target} wrote to {changed[-1]} of layer {name}"
+            f"{_beside(tree, changed[-1])}, and /opt is read-only in Lambda. Let the package write to /tmp (most have "
+            "a variable for it: `[environment]` in layer.toml), or ship what it writes as an asset"
+        )
+
+
+def _beside(tree: Path, path: str) -> str:
+    """The packages that have files where a path is, for a message."""
+    place = PurePosixPath(path.removeprefix(f"{PYTHON}/"))
+    installed = packages(tree / PYTHON)
+    for folder in (place, *place.parents):
+        found = [str(one) for one in installed if any(file.startswith(f"{folder}/") for file in one.files)]
+        if found:
+            return f" (package {', '.join(found)})"
+    return ""
 
 
 def _tail(text: str, lines: int = 12) -> str:

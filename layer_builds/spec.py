@@ -68,7 +68,7 @@ class LayerSpec:
     without: tuple[str, ...] = ()
     """Packages left out although something requires them, because the runtime has them (boto3)."""
     source: tuple[str, ...] = ()
-    """Packages built from source, in Docker only."""
+    """Packages built from source, in Docker only; their build requirements are not locked (docs/adr/0006)."""
     image: str | None = None
     """The build image, pinned by digest: required by `source`, an input of the digest then."""
     drop: tuple[str, ...] = ()

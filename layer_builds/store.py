@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from layer_builds import interpreters
 from layer_builds.build import Builder, build_layer, cached_entry
+from layer_builds.checks import check_reproduced
 from layer_builds.digest import layer_digest
 from layer_builds.errors import LayerBuildError
-from layer_builds.manifest import load_manifest
+from layer_builds.manifest import committed_entry
 from layer_builds.processes import redact
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from layer_builds.spec import LayerSpec
     from layer_builds.targets import Target
-
-_METADATA = "sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,8 @@ def publish(
         progress: Told what is being done.
 
     Raises:
-        LayerBuildError: the account is another one, the build failed, or AWS refused.
+        LayerBuildError: the account is another one, the build failed or came to other bytes than the manifest has, or
+            AWS refused.
     """
     import boto3  # noqa: PLC0415 - building needs none of it
     from botocore.config import Config  # noqa: PLC0415
@@ -122,10 +122,9 @@ class _Store:
             if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey", "NotFound"}:
                 return None
             raise
-        # What S3 computed counts for more than what the uploader wrote beside it.
+        # What S3 computed from the bytes; metadata would be the uploader's word for them.
         checksum = head.get("ChecksumSHA256")
-        found = base64.b64decode(checksum).hex() if checksum else head.get("Metadata", {}).get(_METADATA)
-        return (found, int(head["ContentLength"])) if found else None
+        return (base64.b64decode(checksum).hex(), int(head["ContentLength"])) if checksum else None
 
     def put(self, key: str, path: Path, sha256: str) -> None:
         """Upload a file; S3 refuses it when what arrives has another SHA-256."""
@@ -136,7 +135,6 @@ class _Store:
                 Body=body,
                 ContentType="application/zip",
                 ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
-                Metadata={_METADATA: sha256},
             )
 
 
@@ -157,6 +155,7 @@ def _publish(
     if there is not None and expected in {None, there[0]}:
         return Published(layer.name, digest, store.bucket, key, there[0], there[1], built=False, uploaded=False)
     built = build_layer(layer, target, builder=builder, compiler=compiler, progress=say)
+    check_reproduced(layer, target, built.entry)
     uploaded = there is None or there[0] != built.sha256
     if uploaded:
         say(f"{layer.name} {target}: upload {built.zip_bytes / 1e6:.1f} MB to {store.bucket}")
@@ -168,10 +167,8 @@ def _publish(
 
 def _expected(layer: LayerSpec, target: Target, digest: str) -> str | None:
     """The archive's SHA-256 as far as it is known without building: from the manifest, else from a finished build."""
-    known = load_manifest(layer).entries.get(str(target))
-    if known is not None and known.digest == digest:
-        return known.artifact_sha256
-    entry = cached_entry(interpreters.BUILD_DIR / "layers" / f"{digest}.zip", digest)
+    known = committed_entry(layer, target, digest)
+    entry = known or cached_entry(interpreters.BUILD_DIR / "layers" / f"{digest}.zip", digest, known)
     return entry.artifact_sha256 if entry else None
 
 

@@ -35,17 +35,26 @@ class Runtime:
     """The newest wheel platform that this glibc runs and uv can be told, without the architecture."""
     wheel_glibc: tuple[int, int]
     """The glibc that `manylinux` stands for: what a wheel's tag may ask for at most."""
+    libstdcxx: Mapping[str, tuple[int, ...]]
+    """Newest symbol versions of the operating system's C++ library, by prefix."""
     compiler: str
     """CPython patch release that makes the bytecode: .pyc files can differ between patch releases of one minor."""
     deprecated: date
     """When AWS stops patching it."""
 
 
+# Amazon Linux 2 has gcc 7.3, Amazon Linux 2023 gcc 11: https://gcc.gnu.org/onlinedocs/libstdc++/manual/abi.html says
+# which symbol versions each gcc brought.
+_GCC_7 = MappingProxyType({"GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11)})
+_GCC_11 = MappingProxyType({"GLIBCXX": (3, 4, 29), "CXXABI": (1, 3, 13)})
+_AL2 = ((2, 26), "manylinux2014", (2, 17), _GCC_7)
+_AL2023 = ((2, 34), "manylinux_2_34", (2, 34), _GCC_11)
+
 RUNTIMES: Mapping[str, Runtime] = MappingProxyType(
     {
-        "python3.11": Runtime("python3.11", "3.11", (2, 26), "manylinux2014", (2, 17), "3.11.7", date(2027, 6, 30)),
-        "python3.12": Runtime("python3.12", "3.12", (2, 34), "manylinux_2_34", (2, 34), "3.12.1", date(2028, 10, 31)),
-        "python3.13": Runtime("python3.13", "3.13", (2, 34), "manylinux_2_34", (2, 34), "3.13.0", date(2029, 6, 30)),
+        "python3.11": Runtime("python3.11", "3.11", *_AL2, "3.11.7", date(2027, 6, 30)),
+        "python3.12": Runtime("python3.12", "3.12", *_AL2023, "3.12.1", date(2028, 10, 31)),
+        "python3.13": Runtime("python3.13", "3.13", *_AL2023, "3.13.0", date(2029, 6, 30)),
     }
 )
 

@@ -6,7 +6,6 @@ otherwise, and changing one there would break every later install.
 
 from __future__ import annotations
 
-import ast
 import base64
 import csv
 import hashlib
@@ -15,6 +14,7 @@ import os
 import re
 import shutil
 from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
@@ -25,7 +25,7 @@ from layer_builds.errors import LayerBuildError
 from layer_builds.spec import is_plain_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
     from layer_builds.archive import Entry
 
@@ -34,12 +34,15 @@ PYTHON = "python"
 
 _INSTALLERS_OWN = {"direct_url.json", "uv_cache.json", "uv_build.json", "INSTALLER", "REQUESTED"}
 _TEST_FOLDER = re.compile(r"(?<=/)tests?/")
-_IMPORTS_TESTS = re.compile(rb"^[ \t]*(?:from|import)\b[^\n]*\btests?\b", re.MULTILINE)
+_TESTS = re.compile(rb"\btests?\b")
 _USELESS = re.compile(r".*\.(pyc|pyo|c|cc|cpp|h|hpp|pxd|pyx|pxi|a|la|lib|f|f90)")
 _MAX_RECORD_BYTES = 32_000_000
 Fingerprint = tuple[str, str]
 """A file's hash and bytes, as the last two of RECORD's three columns have them:
 https://packaging.python.org/en/latest/specifications/recording-installed-packages/."""
+
+ImportsOf = Callable[[Sequence[str]], Mapping[str, Sequence[str] | None]]
+"""Modules → what each imports, as paths below python/; None for one that is not Python for the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +91,16 @@ def owners(installed: Iterable[Package]) -> dict[str, Package]:
     return found
 
 
-def prune(python: Path) -> list[str]:
+def prune(python: Path, imports_of: ImportsOf) -> list[str]:
     """Delete what a function never uses or what differs between machines; say what went.
 
     Deleted: `.lock` and `bin/` (they hold the host's paths), the installer's own notes, bytecode that came along,
     sources and headers of compiled code, and folders of tests that nothing else in the layer imports.
+
+    Args:
+        python: The folder of packages.
+        imports_of: Reads modules, by their paths below it, as the target's Python does: this process's may be of
+            another version, which takes other code for Python.
     """
     gone: set[str] = set()
     for name in ("bin", "include", "share/man", "share/doc"):
@@ -100,7 +108,7 @@ def prune(python: Path) -> list[str]:
     files = tree_files(python)
     useless = {file for file in files if _is_useless(PurePosixPath(file))}
     kept = [file for file in files if file not in useless]
-    tests = tuple(f"{folder}/" for folder in _unused_tests(python, kept))
+    tests = tuple(f"{folder}/" for folder in _unused_tests(python, kept, imports_of))
     useless.update(file for file in kept if file.startswith(tests))
     _unlink(python, useless)
     return sorted(gone | useless - {".lock"})
@@ -269,43 +277,37 @@ def _unlink(python: Path, files: Iterable[str]) -> None:
             Path(folder).rmdir()
 
 
-def _unused_tests(python: Path, files: Sequence[str]) -> list[str]:
+def _unused_tests(python: Path, files: Sequence[str], imports_of: ImportsOf) -> list[str]:
     """Folders named `test` or `tests` inside a package that no module outside of them imports.
 
-    `numpy.testing` is what such imports are for: deleting `numpy/_core/tests` breaks it.
+    `numpy.testing` is what such imports are for: deleting `numpy/_core/tests` breaks it. A module that does not parse
+    may import any that its package has.
     """
     folders = {file[: found.end() - 1] for file in files for found in _TEST_FOLDER.finditer(file)}
-    modules = [file for file in files if file.endswith(".py")] if folders else []
-    imports = {file: imported for file in modules if (imported := _imports_of_tests(python / file, file))}
+    tops = {folder.partition("/")[0] for folder in folders}
+    left = {file for file in files if tops and file.endswith(".py") and _may_import_tests(python / file, file, tops)}
     unused = set(folders)
-    while True:
-        inside = tuple(f"{folder}/" for folder in unused)
-        outside = {module for file, imported in imports.items() if not file.startswith(inside) for module in imported}
-        used = {folder for folder in unused if any(f"{module}/".startswith(f"{folder}/") for module in outside)}
-        if not used:
-            # A folder inside a kept one, or inside one that goes, follows it.
-            return sorted(one for one in unused if not any(one.startswith(f"{other}/") for other in folders))
-        unused -= used
+    # Nearly always once: what is inside of them is only read when a folder turns out to be used.
+    while unused and (outside := sorted(left - _inside(unused, left))):
+        left.difference_update(outside)
+        for file, imported in imports_of(outside).items():
+            modules = _of_one_package(file, folders) if imported is None else imported
+            unused -= {folder for folder in unused for module in modules if f"{module}/".startswith(f"{folder}/")}
+    # A folder inside a kept one, or inside one that goes, follows it.
+    return sorted(unused - _inside(folders, unused))
 
 
-def _imports_of_tests(path: Path, file: str) -> set[str]:
-    """What a module imports, as paths, if a folder of tests may be among it."""
+def _inside(folders: Iterable[str], paths: Iterable[str]) -> set[str]:
+    starts = tuple(f"{folder}/" for folder in folders)
+    return {path for path in paths if path.startswith(starts)}
+
+
+def _of_one_package(file: str, folders: Iterable[str]) -> list[str]:
+    return [folder for folder in folders if folder.partition("/")[0] == file.partition("/")[0]]
+
+
+def _may_import_tests(path: Path, file: str, tops: Iterable[str]) -> bool:
+    """Whether a module is worth parsing: it says `test` or `tests`, and is in a package that has them or names one."""
     data = path.read_bytes()
-    if b"test" not in data or not _IMPORTS_TESTS.search(data):
-        return set()
-    try:
-        tree = ast.parse(data)
-    except (SyntaxError, ValueError):
-        return set()
-    return {target for node in ast.walk(tree) for target in _targets(node, file)}
-
-
-def _targets(node: ast.AST, relative: str) -> set[str]:
-    if isinstance(node, ast.Import):
-        return {alias.name.replace(".", "/") for alias in node.names}
-    if not isinstance(node, ast.ImportFrom):
-        return set()
-    base = list(PurePosixPath(relative).parent.parts)
-    base = base[: len(base) - (node.level - 1)] if node.level else []
-    module = "/".join([*base, *(node.module or "").split(".")]).strip("/")
-    return {module, *(f"{module}/{alias.name}".strip("/") for alias in node.names)}
+    near = b"test" in data and any(file.startswith(f"{top}/") or top.encode() in data for top in tops)
+    return near and bool(_TESTS.search(data))

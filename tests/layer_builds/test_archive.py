@@ -201,6 +201,14 @@ def test_a_damaged_zip_says_what_to_do(tmp_path: Path, cut: int) -> None:
         read_entries(archive)
 
 
+def test_a_full_disk_is_not_blamed_on_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive_of(tmp_path, SAMPLE)
+    full = Path("/dev/full").open("wb")  # noqa: SIM115 - closed by the one that unpacks
+    monkeypatch.setattr("layer_builds.archive._sink", lambda target: full)
+    with pytest.raises(LayerBuildError, match=r"unpacking out\.zip failed: No space left on device.* MB free in "):
+        read_entries(tmp_path / "out.zip", tmp_path / "unpacked")
+
+
 @given(st.integers(0, 2000), st.integers(1, 255))
 def test_a_flipped_byte_is_an_error_or_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, place: int, change: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from layer_builds.manifest import load_manifest
 from tests.layer_builds.wheelhouse import HERE, Wheel, make_layer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from layer_builds.spec import LayerSpec
@@ -19,7 +21,13 @@ MB = 1_000_000
 
 
 def layer(
-    tmp_path: Path, name: str, packages: dict[str, int], *, toml: str = "", digest: str | None = None
+    tmp_path: Path,
+    name: str,
+    packages: dict[str, int],
+    *,
+    toml: str = "",
+    digest: str | None = None,
+    assets: Mapping[str, int] = MappingProxyType({}),
 ) -> LayerSpec:
     """A locked layer with a manifest that says how many megabytes each package has."""
     made, _ = make_layer(tmp_path / "layers", [Wheel(one) for one in packages], name=name, toml=toml, modules=())
@@ -30,6 +38,7 @@ def layer(
         zip_bytes=1,
         unzipped_bytes=sum(packages.values()) * MB,
         distributions={one: Distribution("1.0", size * MB) for one, size in packages.items()},
+        assets=assets,
         glibc="-",
         smoke="run",
     )
@@ -74,6 +83,14 @@ def test_a_package_in_two_layers_is_refused_with_the_line_that_mends_it(tmp_path
     text = refusal(0, layer(tmp_path, "web", {"pydantic": 1}), layer(tmp_path, "ai", {"pydantic": 1, "openai": 1}))
     assert "package pydantic (1.0) is in layer web and in layer ai (used together by function embedding)" in text
     assert 'Add `after = ["web"]` to layer.toml of ai' in text
+
+
+def test_an_asset_in_two_layers_is_refused(tmp_path: Path) -> None:
+    one = layer(tmp_path, "one", {"p": 1}, assets={"model/weights.bin": 3})
+    two = layer(tmp_path, "two", {"q": 1}, assets={"model/weights.bin": 4, "model/words": 5})
+    text = refusal(0, one, two)
+    assert "asset model/weights.bin is in layer one and in layer two (used together by function embedding)" in text
+    assert "another `path` in layer.toml of two" in text
 
 
 def test_a_stale_manifest_is_refused_with_the_command(tmp_path: Path) -> None:

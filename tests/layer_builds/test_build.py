@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import re
 import shutil
 import sys
+import threading
+import warnings
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from layer_builds import LayerBuildError, Target, build_layer, interpreters, verify
+from layer_builds import LayerBuildError, Target, build_layer, in_target, interpreters, layer_digest, verify
 from layer_builds.actions import Check, Compile, Install, PlaceAsset, Prune, Record, Smoke, Together, Zip
-from layer_builds.archive import write_archive
-from layer_builds.build import BuiltLayer, plan_actions
+from layer_builds.archive import file_sha256, write_archive
+from layer_builds.build import BuiltLayer, plan_actions, update_manifest
+from layer_builds.elf import check_native
+from layer_builds.locking import staging_folder
 from layer_builds.locks import Pin
+from layer_builds.manifest import Manifest, load_manifest
 from layer_builds.spec import LayerSpec, load_layer
 from layer_builds.tree import drop, prune
 from tests.layer_builds.wheelhouse import COMPILER, HERE, Installer, Wheel, alpha, beta, elf, make_layer, relock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OTHER = {"arm64": "x86_64", "x86_64": "arm64"}[HERE.architecture]
 
@@ -104,6 +116,42 @@ def test_the_same_digest_again_is_a_hit_and_a_damaged_one_is_built_again(tmp_pat
     assert build(layer, installer).hit
 
 
+def test_a_finished_archive_that_is_not_the_manifests_is_built_again(tmp_path: Path) -> None:
+    """As another version of the builder would have left it: whole, its record beside it, under today's digest."""
+    layer, installer = small(tmp_path)
+    right = build(layer, installer)
+    update_manifest(layer, [right])
+    odd = build_layer(layer, HERE, compiler=COMPILER, run=installer, force=True)
+    with odd.path.open("ab") as archive:
+        archive.write(b"other bytes")
+    other = replace(odd.entry, artifact_sha256=file_sha256(odd.path))
+    odd.path.with_suffix(".json").write_text(json.dumps(other.document()))
+    again = build(layer, installer)
+    assert (again.hit, again.sha256) == (False, right.sha256)
+    assert not update_manifest(layer, [again])
+
+
+def test_two_builds_of_one_layer_at_once_both_get_into_its_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, installer = small(tmp_path)
+    first = build(layer, installer)
+    second = replace(first, target=Target(HERE.runtime, OTHER))
+    beside = threading.Thread(target=update_manifest, args=(layer, [second]))
+
+    def load(layer: LayerSpec) -> Manifest:
+        manifest = load_manifest(layer)
+        if not beside.ident:
+            beside.start()
+            beside.join(0.5)  # long enough to be lost, if it does not wait
+        return manifest
+
+    monkeypatch.setattr("layer_builds.build.load_manifest", load)
+    update_manifest(layer, [first])
+    beside.join()
+    assert set(load_manifest(layer).entries) == {str(first.target), str(second.target)}
+
+
 def test_a_file_changed_in_uvs_cache_does_not_get_into_a_layer(tmp_path: Path, build_dir: Path) -> None:
     """Seen with certifi, whose list of authorities a machine's set-up extended in place, through a hard link."""
     layer, installer = small(tmp_path)
@@ -147,13 +195,38 @@ def test_a_build_that_fails_leaves_no_archive_and_names_its_log(tmp_path: Path, 
     assert list((build_dir / "layers").iterdir()) == []
 
 
+def test_a_full_disk_is_told_with_the_room_that_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(tree: Path, archive: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("layer_builds.actions.write_archive", full)
+    text = failure(*small(tmp_path))
+    assert f"building layer small for {HERE} failed: No space left on device" in text
+    assert re.search(r"[\d,]+ MB free in .* and [\d,]+ MB free in ", text)
+    assert "TMPDIR" in text
+    assert "The full log:" in text
+
+
+def test_what_a_killed_build_left_is_removed_and_what_another_works_in_is_not(tmp_path: Path, build_dir: Path) -> None:
+    layers = build_dir / "layers"
+    for left in ("small-dead/opt", "docker-dead/out"):
+        (layers / left).mkdir(parents=True)
+    with staging_folder(layers, "other-") as used:
+        (used / "opt").mkdir()
+        (layers / "small-late").mkdir()
+        build(*small(tmp_path))
+        assert [path for path in layers.iterdir() if path.is_dir()] == [used]
+        assert (used / "opt").is_dir()
+    assert not used.exists()
+
+
 def test_the_steps_of_a_build_can_be_read_before_they_run(tmp_path: Path) -> None:
     layer, _ = small(tmp_path, toml=_asset(b"words", "wheel"))
     steps = plan_actions(layer, HERE, COMPILER)
     assert [type(step) for step in steps] == [Install, Prune, PlaceAsset, Compile, Record, Check, Together]
     last = steps[-1]
     assert isinstance(last, Together)
-    assert [type(step) for step in last.actions] == [Zip, Smoke]
+    assert [type(step) for step in last.actions] == [Smoke, Zip]
     install = steps[0]
     assert isinstance(install, Install)
     argv = install.argv(Path("/x/python"))
@@ -189,6 +262,16 @@ def test_the_smoke_call_sees_no_package_of_this_machine(tmp_path: Path) -> None:
     assert "No module named 'pytest'" in failure(*small(tmp_path, smoke="def smoke():\n    import pytest\n"))
 
 
+@pytest.mark.parametrize("ending", ["", "os.remove(path)\n"])
+def test_a_package_that_writes_beside_itself_is_refused(tmp_path: Path, ending: str) -> None:
+    code = "import os\npath = os.path.join(os.path.dirname(__file__), 'tables.cache')\nopen(path, 'w').close()\n"
+    wheel = Wheel("gamma", files={"gamma/__init__.py": f"{code}{ending}".encode()})
+    modules = ["gamma/__init__.py"]
+    text = failure(*small(tmp_path, wheel, smoke="def smoke():\n    import gamma\n", modules=modules))
+    written = "python/gamma" if ending else "python/gamma/tables.cache"
+    assert f"wrote to {written} of layer small (package gamma 1.0), and /opt is read-only in Lambda" in text
+
+
 def test_another_cpus_stand_in_for_the_runtime_has_bytecode_for_it(tmp_path: Path) -> None:
     """Under emulation, compiling boto3 anew would be most of the smoke call."""
     _, installer = small(tmp_path)
@@ -220,8 +303,46 @@ def test_a_library_for_another_cpu_under_a_right_tag_is_refused(tmp_path: Path) 
 def test_a_library_that_needs_a_newer_glibc_is_refused(tmp_path: Path) -> None:
     text = failure(*small(tmp_path, Wheel("gamma", files={"gamma/_native.so": elf(glibc="GLIBC_2.38")})))
     has = ".".join(map(str, HERE.facts.glibc))
-    assert f"package gamma 1.0: _native.so needs glibc 2.38, and {HERE.runtime} has {has}" in text
+    assert f"package gamma 1.0: _native.so needs glibc 2.38, and {HERE.runtime} has glibc {has}" in text
     assert "Pin an older version" in text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "library", "refusal"),
+    [
+        ("GLIBC_ABI_DT_RELR", "libc.so.6", "needs glibc 2.36, and python3"),
+        ("GLIBC_PRIVATE", "libc.so.6", "needs GLIBC_PRIVATE of libc.so.6, and python3"),
+        ("GLIBCXX_3.4.32", "libstdc++.so.6", "needs GLIBCXX_3.4.32 of libstdc++.so.6, and python3"),
+        ("CXXABI_1.3.14", "libstdc++.so.6", "needs CXXABI_1.3.14 of libstdc++.so.6, and python3"),
+    ],
+)
+def test_a_symbol_version_that_lambda_lacks_is_refused(tmp_path: Path, wanted: str, library: str, refusal: str) -> None:
+    text = failure(*small(tmp_path, Wheel("gamma", files={"gamma/_native.so": elf(glibc=wanted, needed=library)})))
+    assert f"package gamma 1.0: _native.so {refusal}" in text
+    assert "GLIBCXX 3.4.2" in text
+    assert "Pin an older version" in text
+
+
+@pytest.mark.parametrize(
+    ("runtime", "newest"),
+    [("python3.11", "GLIBCXX_3.4.24"), ("python3.12", "GLIBCXX_3.4.29"), ("python3.13", "CXXABI_1.3.13")],
+)
+def test_the_newest_symbol_version_of_a_runtimes_libstdcxx_is_accepted(
+    tmp_path: Path, runtime: str, newest: str
+) -> None:
+    library = tmp_path / "x.so"
+    for version in (newest, "CXXABI_1.3.8", "CXXABI_FLOAT128", "OMP_9.0"):
+        library.write_bytes(elf(glibc=version, needed="libstdc++.so.6"))
+        check_native(library, "gamma 1.0", Target(runtime, HERE.architecture))
+
+
+def test_a_library_that_comes_along_counts_instead_of_the_runtimes(tmp_path: Path) -> None:
+    bundled = "libstdc++-0a1b2c.so.6"
+    files = {
+        "gamma/_native.so": elf(glibc="GLIBCXX_3.4.32", needed=bundled),
+        f"gamma.libs/{bundled}": elf(),
+    }
+    assert build(*small(tmp_path, Wheel("gamma", files=files))).notes == ()
 
 
 def test_the_newest_glibc_is_recorded_and_unknown_libraries_are_noted(tmp_path: Path) -> None:
@@ -325,6 +446,24 @@ def test_a_layer_that_comes_after_another_is_checked_on_top_of_it(tmp_path: Path
     second.wheels |= first.wheels
     built = build(two, second)
     assert set(built.entry.distributions) == {"beta"}
+    (interpreters.BUILD_DIR / "layers" / f"{layer_digest(one, HERE, COMPILER)}.zip").unlink()
+    with pytest.raises(LayerBuildError, match=r"layer one has not been built .*python -m layer_builds build one "):
+        verify(two, HERE, compiler=COMPILER, run=second)
+
+
+def test_a_file_that_an_earlier_layer_holds_too_is_refused(tmp_path: Path) -> None:
+    """One distribution's `vendor/__init__.py` over another's: each layer works alone, and not the two together."""
+    base = Wheel("vendor-base", files={"vendor/__init__.py": b"API = 1\n"})
+    extra = Wheel("vendor-extra", files={"vendor/__init__.py": b"API = 2\n"})
+    modules = ["vendor/__init__.py"]
+    root, smoke = tmp_path / "layers", "def smoke():\n    import vendor\n"
+    one, first = make_layer(root, [base], name="one", smoke=smoke, modules=modules)
+    two, second = make_layer(root, [extra], name="two", toml='after = ["one"]\n', smoke=smoke, modules=modules)
+    relock(one, [Pin("vendor-base", "1.0", next(iter(first.wheels)), base.file)])
+    second.wheels |= first.wheels
+    text = failure(two, second)
+    assert "python/vendor/__init__.py is package vendor-extra 1.0's of layer two" in text
+    assert "package vendor-base 1.0's of layer one, which it comes `after`" in text
 
 
 def test_verify_takes_a_finished_archive_as_a_strangers(tmp_path: Path) -> None:
@@ -352,6 +491,13 @@ def test_verify_says_how_to_build_what_is_not_there(tmp_path: Path) -> None:
         verify(layer, HERE, compiler=COMPILER, run=installer)
 
 
+def pruned(python: Path, files: Mapping[str, bytes]) -> list[str]:
+    for name, data in files.items():
+        (python / name).parent.mkdir(parents=True, exist_ok=True)
+        (python / name).write_bytes(data)
+    return prune(python, lambda modules: in_target.imports({"root": str(python), "modules": modules})["imports"])
+
+
 def test_tests_that_a_kept_module_imports_are_kept(tmp_path: Path) -> None:
     files = {
         "numeric/__init__.py": b"from numeric.testing import check\n",
@@ -363,10 +509,70 @@ def test_tests_that_a_kept_module_imports_are_kept(tmp_path: Path) -> None:
         "numeric/linalg/tests/test_linalg.py": b"import numeric.core.tests\n",
         "numeric/fast.c": b"",
     }
-    for name, data in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(data)
-    assert prune(tmp_path) == ["numeric/fast.c", "numeric/linalg/tests/test_linalg.py"]
+    assert pruned(tmp_path, files) == ["numeric/fast.c", "numeric/linalg/tests/test_linalg.py"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"from numeric.core import (  # the folder's\n    other,\n    tests,\n)\n",
+        b"import os; from .core.tests import helpers\n",
+        b"def late():\n    if True: from .core.tests import helpers\n",
+        b"match 1:\n    case _:\n        import os, numeric.core.tests\n",
+        b"try:\n    x = 1\nexcept OSError:\n    from \\\n  .core import tests\n",
+    ],
+)
+def test_an_import_of_tests_is_found_however_it_is_written(tmp_path: Path, line: bytes) -> None:
+    files = {"numeric/__init__.py": b"", "numeric/testing.py": line, "numeric/core/tests/helpers.py": b""}
+    assert pruned(tmp_path, files) == []
+
+
+def test_a_module_that_does_not_parse_keeps_the_tests_of_its_package(tmp_path: Path) -> None:
+    files = {
+        "odd/__init__.py": b"",
+        "odd/testing.py": b"print 'tests'\n",
+        "odd/core/tests/helpers.py": b"",
+        "even/tests/bad.py": b"print 'tests of odd'\n",
+    }
+    assert pruned(tmp_path, files) == ["even/tests/bad.py"]
+
+
+NUMERIC = {
+    "numeric/__init__.py": b"def late():\n    from numeric.testing import check\n    return check\n",
+    "numeric/core/__init__.py": b"",
+    "numeric/core/tests/__init__.py": b"",
+    "numeric/core/tests/helpers.py": b"OK = 1\n",
+}
+
+
+def holds_tests(built: BuiltLayer) -> bool:
+    with zipfile.ZipFile(built.path) as file:
+        return "python/numeric/core/tests/helpers.py" in file.namelist()
+
+
+def test_which_tests_are_kept_does_not_depend_on_this_processs_warnings(tmp_path: Path) -> None:
+    wheel = Wheel("numeric", files={**NUMERIC, "numeric/testing.py": b"from .core.tests import helpers\nx = '\\d'\n"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert holds_tests(build(*small(tmp_path, wheel)))
+
+
+def test_which_tests_are_kept_does_not_depend_on_the_python_that_runs_the_builder(tmp_path: Path) -> None:
+    newest = Target("python3.13", HERE.architecture)
+    try:
+        interpreters.find_interpreter(newest.facts.compiler)
+    except LayerBuildError as error:
+        pytest.skip(str(error))
+    source = b"type Check = int\nfrom .core.tests import helpers\n"
+    wheel = Wheel("numeric", files={**NUMERIC, "numeric/testing.py": source})
+    layer, installer = make_layer(
+        tmp_path / "layers",
+        [wheel],
+        smoke="def smoke():\n    import numeric\n",
+        modules=["numeric/__init__.py"],
+        target=newest,
+    )
+    assert holds_tests(build_layer(layer, newest, run=installer))
 
 
 def test_files_that_no_function_uses_can_be_dropped_and_a_stale_glob_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -11,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from layer_builds import LayerBuildError, interpreters, layer_digest
-from layer_builds.build import build_layer
+from layer_builds.build import build_layer, update_manifest
 from layer_builds.store import artifact_key, publish
 from tests.layer_builds.wheelhouse import COMPILER, HERE, Installer, alpha, beta, make_layer
 
@@ -48,7 +49,7 @@ class Cloud:
     def put_object(self, **arguments: Any) -> None:
         assert arguments["ExpectedBucketOwner"] == ACCOUNT
         self.puts.append(arguments["Key"])
-        head = {"ChecksumSHA256": arguments["ChecksumSHA256"], "Metadata": arguments["Metadata"]}
+        head = {"ChecksumSHA256": arguments["ChecksumSHA256"]}
         self.objects[arguments["Key"]] = (arguments["Body"].read(), head)
 
 
@@ -107,7 +108,7 @@ def test_a_clean_machine_takes_what_the_bucket_has(
     assert len(installer.installs) == 1
 
 
-@pytest.mark.parametrize("head", [{}, {"ChecksumSHA256": base64.b64encode(bytes(32)).decode(), "Metadata": {}}])
+@pytest.mark.parametrize("head", [{}, {"ChecksumSHA256": base64.b64encode(bytes(32)).decode()}])
 def test_an_object_of_other_bytes_is_replaced(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: dict[str, Any]
 ) -> None:
@@ -116,6 +117,32 @@ def test_an_object_of_other_bytes_is_replaced(
     cloud.objects[first.key] = (b"other", head)
     assert put(layer).uploaded
     assert len(cloud.objects[first.key][0]) == first.bytes
+
+
+def test_what_an_uploader_wrote_beside_an_object_is_not_taken_for_its_bytes(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, _ = small(tmp_path, monkeypatch)
+    first = put(layer)
+    cloud.objects[first.key] = (b"not a layer", {"Metadata": {"sha256": first.sha256}, "ChecksumCRC64NVME": "x"})
+    assert put(layer).uploaded
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_bytes_that_are_not_the_manifests_are_not_uploaded(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rebuilt: bool
+) -> None:
+    layer, installer = make_layer(tmp_path / "layers", [alpha(), beta()])
+    odd = build_layer(layer, HERE, compiler=COMPILER, run=installer)
+    update_manifest(layer, [replace(odd, entry=replace(odd.entry, artifact_sha256="0" * 64))])
+
+    def build(*arguments: Any, **options: Any) -> Any:
+        return build_layer(*arguments, **{**options, "run": installer}) if rebuilt else odd
+
+    monkeypatch.setattr("layer_builds.store.build_layer", build)
+    with pytest.raises(LayerBuildError, match=r"manifest\.json has 0{16}… for the same digest.*not locked"):
+        put(layer)
+    assert cloud.puts == []
 
 
 def test_the_digest_of_another_compiler_is_another_object(
