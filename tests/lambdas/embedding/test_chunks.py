@@ -52,7 +52,7 @@ def _cache_dir() -> None:
     pytest.MonkeyPatch().setenv("TIKTOKEN_CACHE_DIR", str(vocabulary()))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=texts, limit=st.integers(LEAST_LIMIT, 60))
 def test_chunks_join_to_the_text_and_fit(tokenizer: Tokenizer, text: str, limit: int) -> None:
     chunks = tokenizer.split(text, limit)
@@ -64,7 +64,7 @@ def test_chunks_join_to_the_text_and_fit(tokenizer: Tokenizer, text: str, limit:
         chunk.text.encode()
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(st.sampled_from(["alpha", "be", "gamma", "delta.", "\n"]), min_size=30, max_size=200))
 def test_tokens_are_conserved_where_cuts_are_between_words(tokenizer: Tokenizer, words: list[str]) -> None:
     text = " ".join(words)
@@ -74,7 +74,7 @@ def test_tokens_are_conserved_where_cuts_are_between_words(tokenizer: Tokenizer,
     assert abs(sum(chunk.tokens for chunk in chunks) - tokenizer.count(text)) <= len(chunks) - 1
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=texts, limit=st.integers(LEAST_LIMIT, 60))
 def test_cuts_are_between_tokens_of_the_text(tokenizer: Tokenizer, text: str, limit: int) -> None:
     encoding = tokenizer._encoding
@@ -112,7 +112,7 @@ def test_the_largest_message_there_is_can_be_cut(tokenizer: Tokenizer, unit: str
     assert max(len(chunk.text.encode()) for chunk in chunks) <= MAX_CHUNK_BYTES
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.lists(whitespace | words, min_size=1, max_size=20).map("".join), long=st.integers(1, 6))
 def test_cutting_in_long_whitespace_changes_no_token(tokenizer: Tokenizer, text: str, long: int) -> None:
     bounds = list(itertools.pairwise([0, *_word_boundaries(text, long), len(text)]))
