@@ -269,7 +269,11 @@ def check_limits(patient: Patient) -> Iterator[Finding]:
         return
     settings = patient.client("lambda").get_account_settings()
     limit, usage = settings["AccountLimit"], settings["AccountUsage"]
-    yield from concurrency(patient, int(limit["ConcurrentExecutions"]), int(limit["UnreservedConcurrentExecutions"]))
+    # A program that refused to run has not said what it asks for: zeros would look like an answer.
+    if patient.plan["error"] is None:
+        yield from concurrency(
+            patient, int(limit["ConcurrentExecutions"]), int(limit["UnreservedConcurrentExecutions"])
+        )
     stored, room = int(usage["TotalCodeSize"]), int(limit["TotalCodeSize"])
     full = stored / room
     yield Finding(

@@ -18,7 +18,7 @@ import yaml
 
 from ops.errors import OpsError
 from ops.report import Report
-from ops.stack import read_config, stack_config_file
+from ops.stack import LOCAL, read_config, stack_config_file
 
 PROGRAM_TIMEOUT_SECONDS = 300
 FORMAT = 1
@@ -45,13 +45,16 @@ def make_plan(program: Path, stack: str) -> dict[str, Any]:
 
     Args:
         program: the folder of `Pulumi.yaml`.
-        stack: the stack whose config file is used; encrypted values are replaced by a placeholder.
+        stack: the stack whose config file is used; encrypted values are replaced by a placeholder, and `local` is
+            planned for this machine.
     """
     if not (program / "Pulumi.yaml").is_file():
         raise OpsError(f"{program} holds no Pulumi.yaml: --program names a checkout of the program")
     project = str(yaml.safe_load((program / "Pulumi.yaml").read_text())["name"])
     config = read_config(stack_config_file(stack, program))
     encrypted = sorted(key for key, value in config.items() if has_secure(value))
+    if stack == LOCAL:
+        config = on_this_machine(config)
     region = config.get("aws:region")
     request = {
         "project": project,
@@ -63,6 +66,18 @@ def make_plan(program: Path, stack: str) -> dict[str, Any]:
     result = run_program(program, request)
     functions = functions_of(result["resources"], program)
     return {"format": FORMAT, "stack": request["stack"], **result, "functions": functions}
+
+
+def on_this_machine(config: dict[str, Any]) -> dict[str, Any]:
+    """The local stack's config as the sandbox deploys it: by this Python, on this CPU."""
+    # Here, since only the local stack needs the sandbox.
+    from sandbox.stack import machine_values, merged  # noqa: PLC0415
+    from sandbox.workspace import SandboxError  # noqa: PLC0415
+
+    try:
+        return merged(config, machine_values(config))
+    except SandboxError as error:
+        raise OpsError(str(error)) from None
 
 
 def has_secure(value: Any) -> bool:

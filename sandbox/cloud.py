@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import platform
 import secrets
 import threading
 import time
@@ -19,18 +18,18 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from components.settings import PROJECT, SYSTEM_SECTIONS
+from components.settings import PROJECT
 from sandbox.account import ACCOUNT, Account
 from sandbox.deploy import Deployer, Event
 from sandbox.emulator import Emulator
-from sandbox.lambda_code import PROXY_VARIABLE, running_runtime
+from sandbox.lambda_code import PROXY_VARIABLE
 from sandbox.lambda_host import LambdaHost
 from sandbox.openai_server import OpenAIState
 from sandbox.openai_server import create_app as openai_app
 from sandbox.pinecone_server import IndexSpec, PineconeState
 from sandbox.pinecone_server import create_app as pinecone_app
 from sandbox.serving import Server
-from sandbox.stack import load_stack, merged
+from sandbox.stack import load_stack, machine_values, merged
 from sandbox.vocabulary import FILE_NAME, find_vocabulary
 from sandbox.workspace import REPOSITORY, SANDBOX_DIR, SandboxError, Workspace, running, undisturbed
 
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 STATE_FILE = SANDBOX_DIR / "state.json"
 STACK = "local"
 LAYER = "openai-pinecone"
-ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 Stage = Literal["aws", "host", "deploy", "secrets", "ready"]
 
 
@@ -273,20 +271,10 @@ class LocalCloud:
 
     def _values(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """What only this run knows of the stack's config."""
-        machine = ARCHITECTURES.get(platform.machine().lower())
-        if machine is None:
-            raise SandboxError(f"Lambda has no {platform.machine()}: the sandbox needs an x86_64 or arm64 machine")
-        functions: dict[str, dict[str, Any]] = {
-            f"{PROJECT}:{name}": {
-                "runtime": running_runtime(),
-                "architecture": machine,
-                "environment": {PROXY_VARIABLE: self.host.url},
-            }
-            for name in SYSTEM_SECTIONS
-            if f"{PROJECT}:{name}" in config
-        }
+        machine = machine_values(config)
+        proxy = {key: {"environment": {PROXY_VARIABLE: self.host.url}} for key in machine}
         stand_ins = {"openai_base_url": f"{self.openai_url}/v1", "pinecone_index_host": self.pinecone_url}
-        return merged(functions, {f"{PROJECT}:embedding": stand_ins})
+        return merged(merged(machine, proxy), {f"{PROJECT}:embedding": stand_ins})
 
     def _vocabulary(self) -> Path:
         """The folder with tiktoken's vocabulary: from the layer builder's assets, else out of the deployed layer."""

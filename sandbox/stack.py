@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from components.settings import PROJECT, SYSTEM_SECTIONS
+from layer_builds import LayerBuildError, host_architecture
+from sandbox.lambda_code import running_runtime
 from sandbox.workspace import SandboxError
 
 if TYPE_CHECKING:
@@ -44,6 +48,24 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         known = result.get(key)
         result[key] = merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
     return result
+
+
+def machine_values(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What the local stack's systems are set to on this machine: the running Python's runtime, its CPU's architecture.
+
+    Args:
+        config: by full key; only systems that have a section in it are in the answer.
+
+    Raises:
+        SandboxError: Lambda has no such CPU.
+
+    """
+    try:
+        machine = {"runtime": running_runtime(), "architecture": host_architecture()}
+    except LayerBuildError:
+        cpu = platform.machine()
+        raise SandboxError(f"Lambda has no {cpu}: the sandbox needs an x86_64 or arm64 machine") from None
+    return {key: machine for name in SYSTEM_SECTIONS if (key := f"{PROJECT}:{name}") in config}
 
 
 def load_stack(repository: Path, name: str) -> Stack:

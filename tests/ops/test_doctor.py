@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from layer_builds import host_architecture
 from ops import doctor as module
 from ops.doctor import check_runtimes, concurrency, doctor
 from ops.stack import load_stack
+from sandbox.lambda_code import running_runtime
 from tests.ops.checkout import write_checkout
 
 if TYPE_CHECKING:
@@ -97,6 +99,18 @@ def test_a_bad_config_is_a_failure_in_the_programs_own_words(tmp_path: Path) -> 
     report = doctor("dev", root=write_checkout(tmp_path, config="memory_mb: 1"), offline=True)
     assert not report.ok
     assert findings(report)["config and layers"]["found"] == "strata:embedding.memory_mb is too small"
+
+
+def test_a_program_that_refused_to_run_asks_for_no_concurrency(deployed: Deployed, tmp_path: Path) -> None:
+    found = findings(doctor("local", root=local(deployed, tmp_path, config="memory_mb: 1")))
+    assert found["code storage"]["state"] == "ok"
+    assert not {"reserved concurrency", "concurrent executions"} & found.keys()
+
+
+def test_the_local_stack_is_well_on_any_python_that_runs_it() -> None:
+    found = findings(doctor("local", offline=True))
+    assert found["config and layers"]["state"] == "ok", found["config and layers"]["found"]
+    assert found[f"{running_runtime()}-{host_architecture()}"]["state"] == "ok"
 
 
 def test_a_function_over_the_limit_is_a_failure_and_one_near_it_a_warning(tmp_path: Path) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import platform
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from layer_builds import host_architecture
 from ops.cli import main
 from ops.errors import OpsError
 from ops.mock_plan import make_plan
 from ops.plan import compare, read_plan
+from ops.stack import ROOT
+from sandbox.lambda_code import running_runtime
 from tests.ops.checkout import DIGESTS, write_checkout
 
 if TYPE_CHECKING:
@@ -113,6 +117,19 @@ def test_a_program_that_ends_the_process_is_an_error(tmp_path: Path) -> None:
 def test_a_folder_without_a_program_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OpsError, match=r"no Pulumi\.yaml"):
         make_plan(tmp_path, "dev")
+
+
+def test_the_local_stack_is_planned_for_this_machine_and_with_every_queue() -> None:
+    found = make_plan(ROOT, "local")
+    assert found["error"] is None
+    assert {one["target"] for one in found["functions"]} == {f"{running_runtime()}-{host_architecture()}"}
+    assert "aws:lambda/eventSourceMapping:EventSourceMapping" in {one["type"] for one in found["resources"]}
+
+
+def test_on_a_cpu_that_lambda_does_not_have_there_is_no_local_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    with pytest.raises(OpsError, match="Lambda has no riscv64"):
+        make_plan(ROOT, "local")
 
 
 def test_running_the_program_leaves_nothing_in_the_checkout(tmp_path: Path) -> None:
