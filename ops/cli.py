@@ -238,14 +238,20 @@ def run_send(arguments: argparse.Namespace) -> Report:
 
 def text_of(option: str, argument: str) -> str:
     """What an option names: stdin, a file, or itself."""
-    if argument == "-":
-        return sys.stdin.read()
-    if not argument.startswith("@"):
-        return argument
     try:
-        return Path(argument[1:]).read_text()
+        if argument == "-":
+            text = sys.stdin.read()
+        elif argument.startswith("@"):
+            text = Path(argument[1:]).read_text(encoding="utf-8")
+        else:
+            text = argument
+        # Stdin and argv may hold bytes that are no text as lone surrogates, which nothing can send.
+        text.encode()
     except OSError as error:
-        raise UsageError(f"{option} {argument}: {error}") from None
+        raise UsageError(f"{option}: {error}") from None
+    except UnicodeError:
+        raise UsageError(f"{option} {argument!r}: not UTF-8 text, and nothing else can be sent") from None
+    return text
 
 
 def run_tail(arguments: argparse.Namespace) -> None:

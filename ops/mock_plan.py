@@ -17,7 +17,7 @@ from typing import Any, cast
 import yaml
 
 from ops.errors import OpsError
-from ops.report import Report
+from ops.report import Report, write_file
 from ops.stack import LOCAL, read_config, stack_config_file
 
 PROGRAM_TIMEOUT_SECONDS = 300
@@ -30,7 +30,7 @@ DEFAULT_REGION = "us-east-1"
 def write_plan(program: Path, stack: str, output: Path) -> Report:
     """Write a checkout's plan as JSON; a program that refuses to run is a plan with an error, and a failure."""
     plan = make_plan(program, stack)
-    output.write_text(json.dumps(plan, indent=1) + "\n")
+    write_file("--output", output, json.dumps(plan, indent=1) + "\n")
     resources, functions = plan["resources"], plan["functions"]
     note = f"{len(resources)} resources, {len(functions)} functions in {output}"
     return Report(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ops.errors import UsageError
 from ops.markdown import LIMIT, comment
 from ops.plan import compare, read_artifact, read_plan, read_preview
-from ops.report import Report
+from ops.report import Report, write_file
 from ops.size_chart import svg
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> Report | None:
     preview, functions, before = gather(arguments)
     markdown = comment(arguments.stack, preview, functions, before, mock=arguments.preview is None, link=arguments.link)
     if arguments.svg is not None:
-        arguments.svg.write_text(svg(functions, f"{arguments.stack}: unzipped sizes"), encoding="utf-8")
+        write_file("--svg", arguments.svg, svg(functions, f"{arguments.stack}: unzipped sizes"))
     over = [one.name for one in functions if one.unzipped_bytes > LIMIT]
     data = {
         "changes": {
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> Report | None:
     if arguments.output is None:
         sys.stdout.write(markdown)
         return None if ok else Report(ok=False, data=data)
-    arguments.output.write_text(markdown, encoding="utf-8")
+    write_file("--output", arguments.output, markdown)
     return Report(ok=ok, data={**data, "written": str(arguments.output)}, notes=[])
 
 

@@ -10,8 +10,11 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ops.errors import OpsError, UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 """How a cell with exactly this text is shown."""
@@ -45,6 +48,21 @@ class Report:
 def to_json(report: Report) -> str:
     """The report as one line of JSON."""
     return json.dumps({"ok": report.ok, **report.data}, ensure_ascii=False, default=str)
+
+
+def write_file(option: str, file: Path, text: str) -> None:
+    """Write the file that an option names.
+
+    Raises:
+        UsageError: no file can be there: a folder that does not exist or is not ours, or a folder itself.
+        OpsError: it could not be written for another reason, such as a full disk.
+    """
+    try:
+        file.write_text(text, encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        raise UsageError(f"{option} {file}: {error.strerror}; name a file in a folder that exists") from None
+    except OSError as error:
+        raise OpsError(f"{option} {file} could not be written: {error.strerror}") from None
 
 
 def show(report: Report, *, as_json: bool) -> None:

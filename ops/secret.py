@@ -32,14 +32,13 @@ def read_value(stream: TextIO | None = None, *, keep_whitespace: bool = False) -
     and a pasted blank is only seen as a 401 in production. On a terminal the value is asked for without echo.
     """
     source: TextIO = stream or sys.stdin
-    if source.isatty():
-        value = getpass.getpass("value (not shown): ")
-    else:
-        try:
-            value = source.read()
-        except UnicodeDecodeError:
-            # `from None`: the original exception holds the bytes.
-            raise UsageError("the value on stdin is not UTF-8 text: encode it (base64) first") from None
+    try:
+        value = getpass.getpass("value (not shown): ") if source.isatty() else source.read()
+        # In a locale such as C or POSIX, bytes that are no text are read as lone surrogates, and only fail here.
+        value.encode()
+    except UnicodeError:
+        # `from None`: the original exception holds the bytes.
+        raise UsageError("the value on stdin is not UTF-8 text: encode it (base64) first") from None
     value = value.removesuffix("\n").removesuffix("\r")
     if not value.strip():
         raise UsageError("the value on stdin is empty: pipe it in, for example `ops secret set … < key.txt`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -129,6 +130,20 @@ def test_errors_are_json_too(sandbox: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["smoke", "--stack", "local", "--json", "nothing"]) == 2
     answer = json.loads(capsys.readouterr().out)
     assert (answer["ok"], "it has: embedding" in answer["error"]) == (False, True)
+
+
+@pytest.mark.parametrize("source", ["@binary", "-", "\udcff"])
+@pytest.mark.parametrize("command", [["send", "embedding", "--body"], ["invoke", "embedding", "--event"]])
+def test_bytes_that_are_no_text_are_wrong_use_wherever_they_come_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str], source: str
+) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    monkeypatch.chdir(tmp_path)
+    # As Python reads stdin in the locales C and POSIX.
+    stdin = io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8", errors="surrogateescape")
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert main([*command, source, "--stack", "local", "--json"]) == 2
+    assert f"{command[-1]} {source!r}: not UTF-8 text" in json.loads(capsys.readouterr().out)["error"]
 
 
 def test_what_aws_refuses_is_a_sentence_and_not_a_traceback(

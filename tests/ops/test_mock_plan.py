@@ -132,6 +132,15 @@ def test_on_a_cpu_that_lambda_does_not_have_there_is_no_local_plan(monkeypatch: 
         make_plan(ROOT, "local")
 
 
+def test_an_output_in_a_folder_that_does_not_exist_is_wrong_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "missing" / "plan.json"
+    arguments = ["--program", str(write_checkout(tmp_path)), "--stack", "dev", "--output", str(output)]
+    assert main(["mock-plan", "--json", *arguments]) == 2
+    assert f"--output {output}: No such file" in json.loads(capsys.readouterr().out)["error"]
+
+
 def test_running_the_program_leaves_nothing_in_the_checkout(tmp_path: Path) -> None:
     write_checkout(tmp_path)
     before = sorted(tmp_path.rglob("*"))

@@ -206,6 +206,18 @@ def test_an_artifact_of_another_shape_is_refused_in_one_line(tmp_path: Path, con
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("option", ["--output", "--svg"])
+@pytest.mark.parametrize("place", ["missing/x", "file/x", "."])
+def test_a_place_where_no_file_can_be_is_wrong_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, place: str
+) -> None:
+    (tmp_path / "file").touch()
+    named = str(tmp_path / place)
+    arguments = ["--preview", str(DATA / "preview.json"), "--stack", "dev", "--json", option, named]
+    assert main(["preview-comment", *arguments]) == 2
+    assert f"{option} {named}: " in json.loads(capsys.readouterr().out)["error"]
+
+
 def test_an_artifact_that_unpacks_to_gigabytes_is_refused_without_unpacking_it(tmp_path: Path) -> None:
     file = tmp_path / "plan.zip"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("base.json", "w") as member:

@@ -38,8 +38,10 @@ def test_white_space_around_a_value_is_refused_without_showing_it(value: str) ->
     assert secret.read_value(io.StringIO(value), keep_whitespace=True) == value.removesuffix("\n")
 
 
-def test_bytes_that_are_no_text_are_refused_without_showing_them() -> None:
-    stream = io.TextIOWrapper(io.BytesIO(CANARY.encode() + b"\xff"), encoding="utf-8")
+# `surrogateescape` is how stdin is read in the locales C and POSIX.
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_bytes_that_are_no_text_are_refused_without_showing_them(errors: str) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(CANARY.encode() + b"\xff"), encoding="utf-8", errors=errors)
     with pytest.raises(UsageError, match="UTF-8") as raised:
         secret.read_value(stream)
     assert CANARY not in repr(raised.value)
