@@ -38,10 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout = None  # type: ignore[assignment]  # no stream is what is left
         return 0
     except Exception as error:
-        text = explain_botocore(error)
-        if text is None:
+        told = explain_botocore(error)
+        if told is None:
             raise
-        return complain(text, as_json=as_json, code=1)
+        return complain(": ".join(part for part in told if part), as_json=as_json, code=1)
     if report is not None:
         show(report, as_json=as_json)
     return 0 if report is None or report.ok else 1
@@ -56,29 +56,32 @@ def complain(text: str, *, as_json: bool, code: int) -> int:
     return code
 
 
-def explain_botocore(error: Exception) -> str | None:
-    """A sentence for what AWS or the way to it did; None for anything else, which is a bug and keeps its traceback."""
+def explain_botocore(error: Exception) -> tuple[str, str] | None:
+    """What AWS or the way to it did, and what to do ("" where nobody knows).
+
+    None for anything else, which is a bug and keeps its traceback.
+    """
     try:
         exceptions = importlib.import_module("botocore.exceptions")
     except ImportError:
         return None
     if isinstance(error, exceptions.ClientError):
         response: dict[str, Any] = vars(error).get("response", {})
-        code = response.get("Error", {}).get("Code", "")
-        hint = HINTS.get(code, "")
-        return f"{error}{hint}"
+        return str(error), WAYS_OUT.get(response.get("Error", {}).get("Code", ""), "")
     if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
-        return "no AWS credentials: set AWS_PROFILE, or `aws:profile` in the stack's config, or run `aws sso login`"
+        return "no AWS credentials", "set AWS_PROFILE, or `aws:profile` in the stack's config, or run `aws sso login`"
     if isinstance(error, exceptions.NoRegionError):
-        return "no region: set `aws:region` in the stack's config, or AWS_REGION"
-    return str(error) if isinstance(error, exceptions.BotoCoreError) else None
+        return "no region", "set `aws:region` in the stack's config, or AWS_REGION"
+    return (str(error), "") if isinstance(error, exceptions.BotoCoreError) else None
 
 
-HINTS = {
-    "ExpiredToken": ": log in again (`aws sso login`)",
-    "ExpiredTokenException": ": log in again (`aws sso login`)",
-    "AccessDenied": ": this identity lacks that right; docs/deploy.md lists what each command needs",
-    "AccessDeniedException": ": this identity lacks that right; docs/deploy.md lists what each command needs",
+LOG_IN = "log in again (`aws sso login`)"
+LACKS = "this identity lacks that right; docs/deploy.md lists what each command needs"
+WAYS_OUT = {
+    "ExpiredToken": LOG_IN,
+    "ExpiredTokenException": LOG_IN,
+    "AccessDenied": LACKS,
+    "AccessDeniedException": LACKS,
 }
 
 

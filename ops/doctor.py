@@ -17,11 +17,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from layer_builds import RUNTIMES, LayerBuildError, find_interpreter
 from ops import secret
-from ops.errors import OpsError
+from ops.cli import explain_botocore
+from ops.errors import OpsError, UsageError
 from ops.markdown import LIMIT, megabytes
 from ops.mock_plan import make_plan
 from ops.report import Report, Table
-from ops.stack import LOCAL, ROOT, Stack, load_stack, read_config, session_for, stack_config_file
+from ops.stack import LOCAL, ROOT, Stack, load_stack, no_config, read_config, session_for, stack_config_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,8 +97,11 @@ def doctor(name: str, *, config_file: Path | None = None, offline: bool = False,
 
 
 def admit(name: str, *, config_file: Path | None, offline: bool, root: Path) -> Patient:
-    """Gather what there is of a stack; nothing missing stops the others."""
-    config = read_config(config_file or stack_config_file(name, root))
+    """Gather what there is of a stack; of what may be missing, only its config file stops the others."""
+    file = config_file or stack_config_file(name, root)
+    if not file.is_file():
+        raise UsageError(no_config(file))
+    config = read_config(file)
     stack, why_not = None, ""
     if not offline:
         try:
@@ -105,7 +109,8 @@ def admit(name: str, *, config_file: Path | None, offline: bool, root: Path) -> 
             _ = stack.functions
         except OpsError as error:
             stack, why_not = None, str(error)
-    patient = Patient(name=name, root=root, config=config, plan=make_plan(root, name), stack=stack, why_not=why_not)
+    plan = make_plan(root, name, config_file=file)
+    patient = Patient(name=name, root=root, config=config, plan=plan, stack=stack, why_not=why_not)
     if stack is not None:
         patient.session, patient.endpoint = stack.session, stack.endpoint
     elif name != LOCAL:
@@ -118,11 +123,13 @@ def attempt(check: Callable[[Patient], Iterator[Finding]], patient: Patient) -> 
     title = check.__name__.removeprefix("check_").replace("_", " ")
     try:
         return list(check(patient))
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        return [Finding(title, "warn", f"could not be looked at: {error}", f"allow it, if it matters ({code})")]
-    except (BotoCoreError, OpsError) as error:
+    except OpsError as error:
         return [Finding(title, "fail", str(error))]
+    except (BotoCoreError, ClientError) as error:
+        found, way_out = explain_botocore(error) or (str(error), "")
+        if isinstance(error, BotoCoreError):
+            return [Finding(title, "fail", found, way_out)]
+        return [Finding(title, "warn", f"could not be looked at: {found}", way_out or "allow it, if it matters")]
 
 
 def check_python(_: Patient) -> Iterator[Finding]:

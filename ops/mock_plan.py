@@ -18,7 +18,7 @@ import yaml
 
 from ops.errors import OpsError
 from ops.report import Report, write_file
-from ops.stack import LOCAL, read_config, stack_config_file
+from ops.stack import LOCAL, no_config, read_config, stack_config_file
 
 PROGRAM_TIMEOUT_SECONDS = 300
 FORMAT = 1
@@ -40,32 +40,41 @@ def write_plan(program: Path, stack: str, output: Path) -> Report:
     )
 
 
-def make_plan(program: Path, stack: str) -> dict[str, Any]:
+def make_plan(program: Path, stack: str, *, config_file: Path | None = None) -> dict[str, Any]:
     """Run the program of a checkout under mocks.
 
     Args:
         program: the folder of `Pulumi.yaml`.
         stack: the stack whose config file is used; encrypted values are replaced by a placeholder, and `local` is
             planned for this machine.
+        config_file: the stack's config file; None means `Pulumi.<stack>.yaml` of the checkout.
+
+    Returns:
+        The plan. Its `error` says why the program refused to run, or that the checkout has no such stack: the comment
+        on a pull request that adds or removes one still needs both plans.
     """
     if not (program / "Pulumi.yaml").is_file():
         raise OpsError(f"{program} holds no Pulumi.yaml: --program names a checkout of the program")
     project = str(yaml.safe_load((program / "Pulumi.yaml").read_text())["name"])
-    config = read_config(stack_config_file(stack, program))
+    file = config_file or stack_config_file(stack, program)
+    name = stack.rsplit("/", 1)[-1]
+    if not file.is_file():
+        return {"format": FORMAT, "stack": name, "resources": [], "functions": [], "error": no_config(file)}
+    config = read_config(file)
     encrypted = sorted(key for key, value in config.items() if has_secure(value))
     if stack == LOCAL:
         config = on_this_machine(config)
     region = config.get("aws:region")
     request = {
         "project": project,
-        "stack": stack.rsplit("/", 1)[-1],
+        "stack": name,
         "region": region if isinstance(region, str) else DEFAULT_REGION,
         "encrypted": encrypted,
         "config": {key: config_text(value) for key, value in config.items()},
     }
     result = run_program(program, request)
     functions = functions_of(result["resources"], program)
-    return {"format": FORMAT, "stack": request["stack"], **result, "functions": functions}
+    return {"format": FORMAT, "stack": name, **result, "functions": functions}
 
 
 def on_this_machine(config: dict[str, Any]) -> dict[str, Any]:

@@ -185,6 +185,12 @@ def stack_config_file(name: str, root: Path) -> Path:
     return root / f"Pulumi.{name.rsplit('/', 1)[-1]}.yaml"
 
 
+def no_config(file: Path) -> str:
+    """What to say of a stack whose config file is not there: which stacks have one beside it."""
+    known = sorted(one.name.split(".")[1] for one in file.parent.glob("Pulumi.*.yaml"))
+    return f"there is no {file.name}: there are {', '.join(known) or 'none'}"
+
+
 def read_config(file: Path) -> dict[str, Any]:
     """The `config:` part of a stack's config file; empty where there is none."""
     if not file.exists():

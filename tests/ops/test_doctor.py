@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from layer_builds import host_architecture
 from ops import doctor as module
+from ops.cli import main
 from ops.doctor import check_runtimes, concurrency, doctor
 from ops.stack import load_stack
 from sandbox.lambda_code import running_runtime
@@ -176,3 +178,26 @@ def test_an_account_that_cannot_be_reached_is_a_finding_and_not_a_crash(deployed
     assert not report.ok
     assert "Could not connect" in findings(report)["credentials"]["found"]
     assert load_stack("local", root=root).endpoint == "http://127.0.0.1:9"
+
+
+def test_a_mistyped_stack_is_wrong_use_and_the_known_ones_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--stack", "nope", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"] == "there is no Pulumi.nope.yaml: there are dev, local, prod"
+
+
+def test_the_program_is_examined_with_the_config_file_that_was_named(tmp_path: Path) -> None:
+    root = write_checkout(tmp_path, config="memory_mb: 1")
+    other = tmp_path / "other.yaml"
+    other.write_text((root / "Pulumi.dev.yaml").read_text().replace("memory_mb: 1", "memory_mb: 512"))
+    report = doctor("nope", root=root, config_file=other, offline=True)
+    assert findings(report)["config and layers"]["state"] == "ok"
+
+
+def test_without_credentials_it_says_where_they_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = findings(doctor("dev", root=write_checkout(tmp_path / "checkout")))
+    assert found["credentials"]["found"] == "no AWS credentials"
+    assert "set AWS_PROFILE" in found["credentials"]["way_out"]

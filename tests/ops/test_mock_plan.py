@@ -132,6 +132,16 @@ def test_on_a_cpu_that_lambda_does_not_have_there_is_no_local_plan(monkeypatch: 
         make_plan(ROOT, "local")
 
 
+def test_a_stack_that_the_checkout_does_not_have_is_an_error_that_names_those_it_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "plan.json"
+    arguments = ["--program", str(write_checkout(tmp_path)), "--stack", "nope", "--output", str(output)]
+    assert main(["mock-plan", *arguments]) == 1
+    assert "there is no Pulumi.nope.yaml: there are dev" in capsys.readouterr().out
+    assert read_plan(output).error == "there is no Pulumi.nope.yaml: there are dev"
+
+
 def test_an_output_in_a_folder_that_does_not_exist_is_wrong_use(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
