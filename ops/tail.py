@@ -24,6 +24,8 @@ LATE_SECONDS = 60
 REMEMBERED = 10_000
 """Ids of events that were shown, so that the overlap above shows none twice."""
 KNOWN_FIELDS = {"level", "message", "timestamp", "service", "location"}
+ERROR_FIELDS = ("errorType", "errorMessage")
+"""`make_error` of https://github.com/aws/aws-lambda-python-runtime-interface-client/blob/main/awslambdaric/bootstrap.py."""
 SAME_IN_EVERY_LINE = {"function_name", "function_memory_size", "function_arn"}
 """What the logger adds to each record and whoever named the function knows; `--json` shows it."""
 
@@ -87,7 +89,7 @@ def look(client: Any, group: str, *, start_ms: int, pattern: str | None) -> list
 
 
 def line_of(event: dict[str, Any]) -> str:
-    """One event for people: time, level, message, then what else the record says."""
+    """One event for people: time, level, message, then what else the record says, and below it a stack trace."""
     milliseconds = int(event["timestamp"])
     when = time.strftime("%H:%M:%S", time.gmtime(milliseconds / 1000)) + f".{milliseconds % 1000:03d}"
     text = str(event["message"]).rstrip("\n")
@@ -102,9 +104,20 @@ def line_of(event: dict[str, Any]) -> str:
     if str(record.get("type", "")).startswith("platform.") and isinstance(record.get("record"), dict):
         return f"{when}  lambda  {record['type'].removeprefix('platform.')}  {fields(record['record'])}"
     if "message" not in record:
+        record = with_message(record)
+    if "message" not in record:
         return f"{when}  {text}"
+    frames = record.pop("stackTrace") if isinstance(record.get("stackTrace"), list) else []
     rest = fields(record, without=KNOWN_FIELDS | SAME_IN_EVERY_LINE)
-    return f"{when}  {record.get('level', ''):<7} {short(record['message'])}  {rest}".rstrip()
+    line = f"{when}  {record.get('level', ''):<7} {short(record['message'])}  {rest}".rstrip()
+    return "\n".join([line, *(str(frame).rstrip("\n") for frame in frames)])
+
+
+def with_message(record: dict[str, Any]) -> dict[str, Any]:
+    """What an unhandled exception left, as a record like the logger's: Lambda's runtime keeps type and text apart."""
+    words = [str(record[key]) for key in ERROR_FIELDS if record.get(key)]
+    rest = {key: value for key, value in record.items() if key not in ERROR_FIELDS}
+    return {"message": ": ".join(words), **rest} if words else record
 
 
 def fields(record: dict[str, Any], without: set[str] | frozenset[str] = frozenset()) -> str:

@@ -74,6 +74,41 @@ def test_a_structured_record_is_shown_as_a_line() -> None:
     assert line == "22:13:20.123  ERROR   no key  request_id=r-1 cold_start=true"
 
 
+def test_an_unhandled_exception_is_a_line_with_its_trace_below() -> None:
+    # As awslambdaric writes it.
+    record = {
+        "timestamp": "2026-01-01T00:00:00Z",
+        "level": "ERROR",
+        "errorMessage": "no such thing",
+        "errorType": "ValueError",
+        "requestId": "r-1",
+        "stackTrace": [
+            '  File "/var/task/handler.py", line 9, in handler\n    return work(event)\n',
+            '  File "/var/task/handler.py", line 5, in work\n    raise ValueError("no such thing")\n',
+        ],
+    }
+    assert line_of({"timestamp": 0, "message": json.dumps(record)}).splitlines() == [
+        "00:00:00.000  ERROR   ValueError: no such thing  requestId=r-1",
+        '  File "/var/task/handler.py", line 9, in handler',
+        "    return work(event)",
+        '  File "/var/task/handler.py", line 5, in work',
+        '    raise ValueError("no such thing")',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("record", "shown"),
+    [
+        ({"errorType": "Exit", "errorMessage": "", "stackTrace": []}, "Exit"),
+        ({"errorMessage": "lost", "stackTrace": "none"}, "lost  stackTrace=none"),
+        ({"message": "kept", "errorType": "E"}, "kept  errorType=E"),
+        ({"stackTrace": ["x"]}, '{"stackTrace": ["x"]}'),
+    ],
+)
+def test_a_record_with_a_part_of_an_exception_is_shown_too(record: dict[str, object], shown: str) -> None:
+    assert line_of({"timestamp": 0, "message": json.dumps(record)}).split(maxsplit=1)[1] == shown
+
+
 def test_metrics_and_lambdas_own_records_are_shown_as_lines() -> None:
     metrics = {"_aws": {"CloudWatchMetrics": []}, "service": "s", "MessagesProcessed": [3.0], "MessagesFailed": [0.0]}
     line = line_of({"timestamp": 0, "message": json.dumps(metrics)})
