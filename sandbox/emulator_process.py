@@ -1,6 +1,6 @@
 """The emulator's process: ministack as published, and the few things a Lambda host needs that it lacks.
 
-Run as `python -m sandbox.emulator_process`. All but the last two amendments concern functions bound to a host by the
+Run as `python -m sandbox.emulator_process`. All but the last three amendments concern functions bound to a host by the
 emulator's own hook (`MINISTACK_LAMBDA_PROXY_URL`); all else is ministack's:
 
 - a function's timeout is the host's to keep (the hook's own would count the init phase), and an error of the function
@@ -11,6 +11,7 @@ emulator's own hook (`MINISTACK_LAMBDA_PROXY_URL`); all else is ministack's:
 - log permissions are looked for on a group's streams (`<group ARN>:*`), as IAM does, not on the bare group;
 - the code of a published version and the content of a deleted layer version that is still in use can be fetched;
 - alarms are described whole to deployment tools (`emulator_alarms`);
+- log events are filtered by a field of JSON records, or the pattern is refused (`emulator_filters`);
 - requests count as made over TLS: the loopback interface stands in for it, and buckets here refuse everything else.
 
 With an unamended ministack the host still works, without these.
@@ -31,6 +32,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from sandbox import emulator_filters
 from sandbox.emulator_alarms import whole_answer
 from sandbox.workspace import end_with_parent
 
@@ -260,6 +262,7 @@ def main() -> None:
     alarms = vars(importlib.import_module("ministack.services.cloudwatch"))
     Amendments(functions, topics, permissions).install()
     alarms["_describe_alarms"] = whole_answer(alarms["_describe_alarms"])
+    emulator_filters.amend(vars(importlib.import_module("ministack.services.cloudwatch_logs")))
     pin_origin = vars(gateway)["pin_request_origin"]
     vars(gateway)["pin_request_origin"] = lambda address, _secure: pin_origin(address, True)
     sys.argv = ["ministack"]
