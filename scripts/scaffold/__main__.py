@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from scripts.scaffold.functions import STACKS, TRIGGERS, Made, new_function
 from scripts.scaffold.layers import new_layer
 from scripts.staging import in_words, report
+from scripts.upgrade import arrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,8 +36,17 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(asdict(made)))
     else:
-        print(report(made.created, made.changed), "next:", *(f"  {line}" for line in made.next), sep="\n")
+        lines = [*_moved(made), "next:", *(f"  {line}" for line in made.next)]
+        print(report(made.created, made.changed), *lines, sep="\n")
     return 0
+
+
+def _moved(made: Made) -> list[str]:
+    rows = [
+        f"  {where}: {', '.join(f'{name} {arrow(versions)}' for name, versions in packages.items())}"
+        for where, packages in made.moved.items()
+    ]
+    return [f"with {made.name}, versions changed in layers that it is locked together with:", *rows] if rows else []
 
 
 def _parser() -> argparse.ArgumentParser:
