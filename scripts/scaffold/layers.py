@@ -28,6 +28,10 @@ FIRST_REQUIREMENT = f"{POWERTOOLS}>=3.37,<4"
 """Of a layer that comes after none: the first layer of a function holds Powertools."""
 POWERTOOLS_MODULES = ("logging", "metrics", "utilities.batch", "utilities.parameters", "utilities.data_classes")
 """What the functions' handlers use of it, and loads lazily."""
+EDIT_IT = (
+    "If it is the smoke call that failed, `--no-build` (with make: `ARGS=--no-build`) writes the layer's files without "
+    "locking and building it, so that you can edit its smoke.py first"
+)
 LAYERS = LAYERS_DIR.relative_to(ROOT).as_posix()
 
 
@@ -79,10 +83,7 @@ def new_layer(
             "ruff", "check", "--quiet", "--no-cache", smoke, what="write a smoke.py without a finding of ruff's"
         )
         if build:
-            say("lock")
-            copy.python("layer_builds", "lock", name, what="lock the layer", shown=True)
-            say("build and verify, for every runtime and CPU")
-            copy.python("layer_builds", "build", *group, "--all", what=f"build {', '.join(group)}", shown=True)
+            _build(copy, name, group, say)
         others = _moved(root, copy, [one for one in group if one != name])
         created, changed = copy.apply()
     commands = [] if build else [f"lock {name}", f"build {' '.join(group)} --all"]
@@ -93,6 +94,16 @@ def new_layer(
         next=[f"python -m layer_builds {command}" for command in (*commands, f"report {name}")],
         moved=others,
     )
+
+
+def _build(copy: Stage, name: str, group: Sequence[str], say: Callable[[str], None]) -> None:
+    try:
+        say("lock")
+        copy.python("layer_builds", "lock", name, what="lock the layer", shown=True)
+        say("build and verify, for every runtime and CPU")
+        copy.python("layer_builds", "build", *group, "--all", what=f"build {', '.join(group)}", shown=True)
+    except StagingError as error:
+        raise StagingError(f"{error}\n{EDIT_IT}") from None
 
 
 def _moved(root: Path, copy: Stage, layers: Sequence[str]) -> dict[str, dict[str, tuple[str, str]]]:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -67,13 +68,38 @@ def test_a_layer_after_another_holds_what_that_one_lacks(copy: Path) -> None:
 
 def test_a_smoke_call_imports_every_requirement_and_fails_for_one_that_brings_nothing(own_copy: Path) -> None:
     new_layer("mine", ["pydantic"], [], build=False, root=own_copy)
-    smoke = own_copy / LAYERS / "mine/smoke.py"
-    scope: dict[str, Any] = {}
-    exec(compile(smoke.read_text(), str(smoke), "exec"), scope)  # noqa: S102 - as the layer builder does
+    scope = smoke_of(own_copy, "mine")
     assert set(scope["smoke"]()) == {"aws-lambda-powertools", "pydantic"}
     scope["REQUIREMENTS"] = ("no-such-package",)
     with pytest.raises(AssertionError, match="no-such-package brings no module"):
         scope["smoke"]()
+
+
+def test_a_smoke_call_passes_over_names_that_are_no_module(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for wheel, listed in (
+        (Wheel("arrows", files={"arrows.py": b""}), "__dummy__\narrows\n"),
+        (Wheel("hollow"), "hollow\n"),
+    ):
+        wheel.files[f"{wheel.name}-1.0.dist-info/top_level.txt"] = listed.encode()
+        with zipfile.ZipFile(wheel.write(tmp_path)) as file:
+            file.extractall(tmp_path / "site")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    new_layer("arrows", ["arrows"], ["openai-pinecone"], build=False, root=copy)
+    smoke = smoke_of(copy, "arrows")
+    assert smoke["smoke"]() == {"arrows": "1.0"}
+    smoke["REQUIREMENTS"] = ("hollow",)
+    with pytest.raises(AssertionError, match="hollow brings no module"):
+        smoke["smoke"]()
+
+
+def smoke_of(root: Path, layer: str) -> dict[str, Any]:
+    """The names of a layer's smoke file, run as the layer builder does."""
+    smoke = root / LAYERS / layer / "smoke.py"
+    scope: dict[str, Any] = {}
+    exec(compile(smoke.read_text(), str(smoke), "exec"), scope)  # noqa: S102 - as the layer builder does
+    return scope
 
 
 def test_a_layer_that_is_there_or_cannot_be_read_changes_nothing(copy: Path) -> None:
@@ -224,6 +250,20 @@ def test_versions_that_moved_are_told_by_layer_and_target(
     out = capsys.readouterr().out
     assert "with clash, versions changed in layers that it is locked together with:\n  base python3.11-arm64: " in out
     assert "  base python3.13-x86_64: regex 1.0 → 2.0\n" in out
+
+
+@pytest.mark.parametrize("step", ["lock", "build"])
+def test_a_smoke_call_that_fails_comes_with_the_way_to_edit_it(
+    base: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    builder = standing_in(Resolver(), monkeypatch)
+    builder.fails = step
+    before = contents(base)
+    with pytest.raises(
+        StagingError, match=r"(?s)because\nIf it is the smoke call.*`ARGS=--no-build`.*edit its smoke\.py"
+    ):
+        new_layer("odd", ["pyyaml"], ["base"], root=base)
+    assert contents(base) == before
 
 
 def current_entry(name: str, target: Target, root: Path) -> ManifestEntry:
