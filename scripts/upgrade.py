@@ -15,9 +15,6 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
 from layer_builds import ALL_TARGETS, LAYERS_DIR, LayerSpec, ManifestEntry, layer_names, load_layer
 from layer_builds.manifest import load_manifest
 from layer_builds.spec import joined
@@ -26,6 +23,8 @@ from scripts.staging import ROOT, StagingError, in_words, report, stage
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from rich.table import Table
 
     from scripts.staging import Stage
 
@@ -157,6 +156,8 @@ def _version(entry: ManifestEntry | None, package: str) -> str:
 
 def table(done: Upgrade) -> Table:
     """Return the account for people."""
+    from rich.table import Table  # noqa: PLC0415
+
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("layer", "target", done.package):
         shown.add_column(name)
@@ -192,6 +193,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415 - so that Ctrl-C is answered in words from the start
+
     done = upgrade(options.package)
     if options.json:
         print(json.dumps(asdict(done)))

@@ -28,7 +28,7 @@ from layer_builds.locks import load_lock, modules_text
 from layer_builds.processes import Log, Processes
 from layer_builds.resolve import lock_group
 from scripts import upgrade as upgrades
-from scripts.scaffold import __main__ as scaffold
+from scripts.scaffold.__main__ import main as scaffold
 from scripts.scaffold.layers import new_layer
 from scripts.staging import ROOT, Stage, StagingError, contents
 from scripts.upgrade import upgrade
@@ -244,9 +244,9 @@ def test_a_layer_that_moves_nothing_says_nothing(base: Path) -> None:
 def test_versions_that_moved_are_told_by_layer_and_target(
     base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(scaffold, "new_layer", partial(new_layer, root=base))
+    monkeypatch.setattr("scripts.scaffold.layers.new_layer", partial(new_layer, root=base))
     words = ["layer", "clash", "--requirement", "pyyaml", "--requirement", "regex>1", "--after", "base"]
-    assert scaffold.main(words) == 0
+    assert scaffold(words) == 0
     out = capsys.readouterr().out
     assert "with clash, versions changed in layers that it is locked together with:\n  base python3.11-arm64: " in out
     assert "  base python3.13-x86_64: regex 1.0 → 2.0\n" in out
