@@ -171,7 +171,10 @@ class Stage:
 
 @contextmanager
 def stage(root: Path = ROOT) -> Generator[Stage]:
-    """Copy the repository, without what tools leave in it; the copy is removed afterwards."""
+    """Copy the repository, without what tools leave in it; the copy is removed afterwards.
+
+    Errors name the repository's paths instead of the copy's.
+    """
     with tempfile.TemporaryDirectory(prefix="strata-stage-") as folder:
         copy = Path(folder) / "repository"
         shutil.copytree(root, copy, ignore=lambda _, names: [name for name in names if _left_out(name)])
@@ -179,7 +182,10 @@ def stage(root: Path = ROOT) -> Generator[Stage]:
         for name in LINKED:
             if (root / name).exists():
                 (copy / name).symlink_to((root / name).resolve(), target_is_directory=True)
-        yield Stage(root, copy)
+        try:
+            yield Stage(root, copy)
+        except (StagingError, LayerBuildError) as error:
+            raise type(error)(str(error).replace(f"{copy}{os.sep}", "")) from None
 
 
 def contents(root: Path) -> dict[str, bytes]:

@@ -115,6 +115,16 @@ def test_a_command_that_fails_says_what_it_said(root: Path) -> None:
             copy.python("broken", what="try")
 
 
+def test_an_error_names_the_repositorys_paths_and_not_the_copys(root: Path) -> None:
+    def breaks() -> None:
+        with stage(root) as copy:
+            (copy.path / "broken.py").write_text("raise ValueError")
+            copy.python("broken", what="try")
+
+    with pytest.raises(StagingError, match=r'(?s)`python -m broken` failed:\n.*File "broken\.py"'):
+        breaks()
+
+
 COMMAND = """
 import sys, tempfile, time
 from pathlib import Path
