@@ -13,7 +13,7 @@ from layer_builds.digest import digest_inputs, layer_digest
 from layer_builds.errors import LayerBuildError
 from layer_builds.locks import modules_text
 from layer_builds.manifest import load_manifest
-from layer_builds.spec import before, joined, layer_names, load_layer
+from layer_builds.spec import LAYERS_DIR, before, joined, layer_names, load_layer
 from layer_builds.targets import ALL_TARGETS, ARCHITECTURES, RUNTIMES, Target, host_architecture
 
 if TYPE_CHECKING:
@@ -41,11 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except LayerBuildError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_from_root(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+
+
+def _from_root(text: object) -> str:
+    """Files of layers as they are called in the repository: it may be a copy that is gone when this is read."""
+    return str(text).replace(str(LAYERS_DIR), LAYERS_DIR.relative_to(LAYERS_DIR.parent.parent).as_posix())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -237,7 +242,7 @@ def _build(options: argparse.Namespace) -> int:
             if compiler is None and options.check:
                 stale += [f"{layer.name} {one.target}" for one in ours if _is_stale(layer, one)]
             elif compiler is None and update_manifest(layer, ours):
-                screen.note(f"{layer.manifest_path} is new: commit it")
+                screen.note(f"{_from_root(layer.manifest_path)} is new: commit it")
     for one in built:
         for note in one.notes:
             screen.note(f"{one.layer} {one.target}: {note}")

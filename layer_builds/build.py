@@ -135,7 +135,8 @@ def build_layer(
             else:
                 entry, notes = _build(layer, target, archive, compiler=compiler, run=run, say=say)
     except LayerBuildError as error:
-        raise LayerBuildError(f"{error}\nThe full log: {log}") from None
+        # `.build` of the scaffolder's copy is a link, and the copy is gone when this is read.
+        raise LayerBuildError(f"{error}\nThe full log: {log.resolve()}") from None
     return BuiltLayer(
         layer=layer.name, target=target, path=archive, digest=digest, entry=entry, hit=False,
         seconds=time.monotonic() - started, log=log, notes=notes,

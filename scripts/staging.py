@@ -26,6 +26,8 @@ LEFT_OUT = frozenset({".git", ".venv", ".uv", ".build", ".sandbox", "__pycache__
 LINKED = (".venv", ".build")
 """The environment, and the cache of built archives, whose names are digests."""
 LAST_LINES = 30
+MOMENT_SECONDS = 5.0
+"""What a command that is stopped gets to end by itself: it stops the programs that it started."""
 
 
 class StagingError(Exception):
@@ -60,6 +62,9 @@ class Stage:
     def __init__(self, root: Path, copy: Path) -> None:
         self.root = root
         self.path = copy
+        self.temporary = copy.with_name("temporary")
+        """For temporary files of the commands: whatever becomes of one, they go with the copy."""
+        self.temporary.mkdir()
         self._before = contents(copy)
 
     def write(self, path: str, text: str) -> None:
@@ -102,19 +107,20 @@ class Stage:
             **{key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")},
             "PYTHONPATH": str(self.path),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "TMPDIR": str(self.temporary),
             **(environment or {}),
         }
-        done = subprocess.run(
+        with subprocess.Popen(
             [sys.executable, "-m", *arguments],
             cwd=self.path,
             env=variables,
             stdout=subprocess.PIPE,
             stderr=None if shown else subprocess.STDOUT,
             text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            said = "\n".join(done.stdout.strip().splitlines()[-LAST_LINES:])
+        ) as process:
+            output = _output(process)
+        if process.returncode != 0:
+            said = "\n".join(output.strip().splitlines()[-LAST_LINES:])
             raise StagingError(
                 f"could not {what}: `python -m {' '.join(arguments)}` failed"
                 f"{' as shown above' if shown and not said else ':'}\n{said}".rstrip()
@@ -165,7 +171,10 @@ class Stage:
 
 @contextmanager
 def stage(root: Path = ROOT) -> Generator[Stage]:
-    """Copy the repository, without what tools leave in it; the copy is removed afterwards."""
+    """Copy the repository, without what tools leave in it; the copy is removed afterwards.
+
+    Errors name the repository's paths instead of the copy's.
+    """
     with tempfile.TemporaryDirectory(prefix="strata-stage-") as folder:
         copy = Path(folder) / "repository"
         shutil.copytree(root, copy, ignore=lambda _, names: [name for name in names if _left_out(name)])
@@ -173,7 +182,10 @@ def stage(root: Path = ROOT) -> Generator[Stage]:
         for name in LINKED:
             if (root / name).exists():
                 (copy / name).symlink_to((root / name).resolve(), target_is_directory=True)
-        yield Stage(root, copy)
+        try:
+            yield Stage(root, copy)
+        except (StagingError, LayerBuildError) as error:
+            raise type(error)(str(error).replace(f"{copy}{os.sep}", "")) from None
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -191,6 +203,18 @@ def contents(root: Path) -> dict[str, bytes]:
 def report(written: Sequence[str], changed: Sequence[str]) -> str:
     """Return what was taken over, a line a file."""
     return "\n".join([*(f"  new      {path}" for path in written), *(f"  changed  {path}" for path in changed)])
+
+
+def _output(process: subprocess.Popen[str]) -> str:
+    """Wait for a command's end. Ctrl-C stops it as well, and `subprocess.run` would kill it a quarter second later."""
+    try:
+        return process.communicate()[0]
+    except KeyboardInterrupt:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(MOMENT_SECONDS)
+        raise
+    finally:
+        process.kill()
 
 
 def _left_out(name: str) -> bool:

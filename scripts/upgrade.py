@@ -15,9 +15,6 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
 from layer_builds import ALL_TARGETS, LAYERS_DIR, LayerSpec, ManifestEntry, layer_names, load_layer
 from layer_builds.manifest import load_manifest
 from layer_builds.spec import joined
@@ -26,6 +23,8 @@ from scripts.staging import ROOT, StagingError, in_words, report, stage
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from rich.table import Table
 
     from scripts.staging import Stage
 
@@ -75,13 +74,13 @@ def upgrade(text: str, *, root: Path = ROOT) -> Upgrade:
         raise StagingError(_nowhere(text, package, layers))
     group = sorted({one.name for name in holding for one in joined(layers[name])})
     with stage(root) as copy:
-        before = _entries(root / LAYERS, group)
+        before = entries(root / LAYERS, group)
         for name in group:
             _forget(copy, layers[name], package)
         copy.python("layer_builds", "lock", *group, what=f"lock {', '.join(group)}", shown=True)
         if _relocked(copy):
             copy.python("layer_builds", "build", *group, "--all", what=f"build {', '.join(group)}", shown=True)
-        after = _entries(copy.path / LAYERS, group)
+        after = entries(copy.path / LAYERS, group)
         created, changed = copy.apply()
     rows = [
         _row(package, layer, target, before.get((layer, target)), entry) for (layer, target), entry in after.items()
@@ -119,7 +118,8 @@ def _relocked(copy: Stage) -> bool:
     return bool(copy.changes())
 
 
-def _entries(folder: Path, layers: Sequence[str]) -> dict[tuple[str, str], ManifestEntry]:
+def entries(folder: Path, layers: Sequence[str]) -> dict[tuple[str, str], ManifestEntry]:
+    """Return what the manifests of some layers have, by (layer, target)."""
     return {
         (name, target): entry
         for name in layers
@@ -127,26 +127,37 @@ def _entries(folder: Path, layers: Sequence[str]) -> dict[tuple[str, str], Manif
     }
 
 
-def _row(package: str, layer: str, target: str, before: ManifestEntry | None, after: ManifestEntry) -> Row:
+def moved(before: ManifestEntry | None, after: ManifestEntry) -> dict[str, tuple[str, str]]:
+    """Return the packages of a layer whose version is another than before; empty where it did not hold one."""
     old = {} if before is None else {name: one.version for name, one in before.distributions.items()}
     new = {name: one.version for name, one in after.distributions.items()}
-    others = {
+    return {
         name: (old.get(name, ""), new.get(name, ""))
         for name in sorted(old.keys() | new.keys())
-        if name != package and old.get(name) != new.get(name)
+        if old.get(name) != new.get(name)
     }
+
+
+def _row(package: str, layer: str, target: str, before: ManifestEntry | None, after: ManifestEntry) -> Row:
     return Row(
         layer=layer,
         target=target,
-        versions=(old.get(package, ""), new.get(package, "")),
+        versions=(_version(before, package), _version(after, package)),
         zip_bytes=(0 if before is None else before.zip_bytes, after.zip_bytes),
         unzipped_bytes=(0 if before is None else before.unzipped_bytes, after.unzipped_bytes),
-        others=others,
+        others={name: versions for name, versions in moved(before, after).items() if name != package},
     )
+
+
+def _version(entry: ManifestEntry | None, package: str) -> str:
+    found = None if entry is None else entry.distributions.get(package)
+    return "" if found is None else found.version
 
 
 def table(done: Upgrade) -> Table:
     """Return the account for people."""
+    from rich.table import Table  # noqa: PLC0415
+
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("layer", "target", done.package):
         shown.add_column(name)
@@ -182,6 +193,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415 - so that Ctrl-C is answered in words from the start
+
     done = upgrade(options.package)
     if options.json:
         print(json.dumps(asdict(done)))

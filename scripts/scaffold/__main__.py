@@ -8,12 +8,14 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from scripts.scaffold.functions import STACKS, TRIGGERS, Made, new_function
-from scripts.scaffold.layers import new_layer
 from scripts.staging import in_words, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from scripts.scaffold.functions import Made
+
+# ruff: noqa: PLC0415 - the imports take half a second, in which Ctrl-C has to be answered as it is later
 
 EXAMPLES = """\
 examples:
@@ -25,21 +27,34 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what is wrong goes to stderr in words, and gives 1."""
+    return in_words(lambda: _run(arguments), kept="nothing was written")
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
-    return in_words(lambda: _run(options), kept="nothing was written")
-
-
-def _run(options: argparse.Namespace) -> int:
     command: Callable[[argparse.Namespace], Made] = options.command
     made = command(options)
     if options.json:
         print(json.dumps(asdict(made)))
     else:
-        print(report(made.created, made.changed), "next:", *(f"  {line}" for line in made.next), sep="\n")
+        lines = [*_moved(made), "next:", *(f"  {line}" for line in made.next)]
+        print(report(made.created, made.changed), *lines, sep="\n")
     return 0
 
 
+def _moved(made: Made) -> list[str]:
+    from scripts.upgrade import arrow
+
+    rows = [
+        f"  {where}: {', '.join(f'{name} {arrow(versions)}' for name, versions in packages.items())}"
+        for where, packages in made.moved.items()
+    ]
+    return [f"with {made.name}, versions changed in layers that it is locked together with:", *rows] if rows else []
+
+
 def _parser() -> argparse.ArgumentParser:
+    from scripts.scaffold.functions import STACKS, TRIGGERS
+
     parser = argparse.ArgumentParser(
         prog="python -m scripts.scaffold", description=__doc__, epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -70,11 +85,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _function(options: argparse.Namespace) -> Made:
+    from scripts.scaffold.functions import STACKS, new_function
+
     layers = options.layer or ["openai-pinecone"]
     return new_function(options.name, options.trigger, layers, options.stack or STACKS, say=_say)
 
 
 def _layer(options: argparse.Namespace) -> Made:
+    from scripts.scaffold.layers import new_layer
+
     return new_layer(options.name, options.requirement, options.after, build=not options.no_build, say=_say)
 
 

@@ -7,7 +7,7 @@ formatted, linted and previewed for every stack, then taken over.
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from layer_builds import (
@@ -49,6 +49,8 @@ class Made:
     changed: list[str]
     next: list[str]
     """Commands."""
+    moved: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict[str, dict[str, tuple[str, str]]])
+    """Versions in other layers that changed with it: `layer target` → package → before and after."""
 
 
 def new_function(

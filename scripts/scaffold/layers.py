@@ -1,7 +1,7 @@
 """A new layer: its declaration, its smoke call, and, by the layer builder, locks, module lists and manifest.
 
-Everything is made in a copy of the repository first: locked, built and verified for every runtime and CPU, then taken
-over. What is built stays in `.build` under its digest.
+Everything is made in a copy of the repository first: locked, built and verified for every runtime and CPU, with the
+layers that it is locked together with, then taken over. What is built stays in `.build` under its digest.
 """
 
 from __future__ import annotations
@@ -11,19 +11,27 @@ import re
 from typing import TYPE_CHECKING
 
 from layer_builds import LAYERS_DIR, layer_names, load_layer
+from layer_builds.spec import joined
 from scripts.scaffold.functions import POWERTOOLS, Made
 from scripts.scaffold.names import layer_name
 from scripts.scaffold.templates import rendered_folder
 from scripts.staging import ROOT, StagingError, stage
+from scripts.upgrade import entries, moved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from scripts.staging import Stage
+
 FIRST_REQUIREMENT = f"{POWERTOOLS}>=3.37,<4"
 """Of a layer that comes after none: the first layer of a function holds Powertools."""
 POWERTOOLS_MODULES = ("logging", "metrics", "utilities.batch", "utilities.parameters", "utilities.data_classes")
 """What the functions' handlers use of it, and loads lazily."""
+EDIT_IT = (
+    "If it is the smoke call that failed, `--no-build` (with make: `ARGS=--no-build`) writes the layer's files without "
+    "locking and building it, so that you can edit its smoke.py first"
+)
 LAYERS = LAYERS_DIR.relative_to(ROOT).as_posix()
 
 
@@ -65,20 +73,43 @@ def new_layer(
     with stage(root) as copy:
         for path, content in rendered_folder("layer", _values(name, lines, after), name).items():
             copy.write(f"{LAYERS}/{name}/{path}", content)
-        load_layer(name, root=copy.path / LAYERS).requirements()
+        layer = load_layer(name, root=copy.path / LAYERS)
+        layer.requirements()
+        # They are locked together: the new layer's requirements can move a pin of any of them.
+        group = [one.name for one in joined(layer)]
         smoke = f"{LAYERS}/{name}/smoke.py"
         copy.python("ruff", "format", "--quiet", "--no-cache", smoke, what="format smoke.py")
         copy.python(
             "ruff", "check", "--quiet", "--no-cache", smoke, what="write a smoke.py without a finding of ruff's"
         )
         if build:
-            say("lock")
-            copy.python("layer_builds", "lock", name, what="lock the layer", shown=True)
-            say("build and verify, for every runtime and CPU")
-            copy.python("layer_builds", "build", name, "--all", what="build the layer", shown=True)
+            _build(copy, name, group, say)
+        others = _moved(root, copy, [one for one in group if one != name])
         created, changed = copy.apply()
-    commands = [] if build else [f"python -m layer_builds lock {name}", f"python -m layer_builds build {name} --all"]
-    return Made(name, created, changed, [*commands, f"python -m layer_builds report {name}"])
+    commands = [] if build else [f"lock {name}", f"build {' '.join(group)} --all"]
+    return Made(
+        name=name,
+        created=created,
+        changed=changed,
+        next=[f"python -m layer_builds {command}" for command in (*commands, f"report {name}")],
+        moved=others,
+    )
+
+
+def _build(copy: Stage, name: str, group: Sequence[str], say: Callable[[str], None]) -> None:
+    try:
+        say("lock")
+        copy.python("layer_builds", "lock", name, what="lock the layer", shown=True)
+        say("build and verify, for every runtime and CPU")
+        copy.python("layer_builds", "build", *group, "--all", what=f"build {', '.join(group)}", shown=True)
+    except StagingError as error:
+        raise StagingError(f"{error}\n{EDIT_IT}") from None
+
+
+def _moved(root: Path, copy: Stage, layers: Sequence[str]) -> dict[str, dict[str, tuple[str, str]]]:
+    before, now = entries(root / LAYERS, layers), entries(copy.path / LAYERS, layers)
+    versions = {f"{layer} {target}": moved(before.get((layer, target)), one) for (layer, target), one in now.items()}
+    return {where: packages for where, packages in versions.items() if packages}
 
 
 def distribution(requirement: str) -> str:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components import limits
+from components import function_settings, limits, queue_settings, settings
 from components.settings import COMMON_SECTIONS, PROJECT, SYSTEM_SECTIONS
 from layer_builds import RUNTIMES
 from scripts.staging import StagingError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PLACES_OF_FUNCTIONS = frozenset({"shared", "registry"})
 """`lambdas/shared` and `components/systems/registry.py`."""
+PLACES_OF_CLASSES = (settings, function_settings, queue_settings)
+"""Modules that import a function's settings, or that its settings import from."""
 RANDOM_PART = 6
 """Hex digits that `pulumi:autonaming` appends."""
 
@@ -75,7 +77,17 @@ def function_name(text: str, taken: Collection[str] = ()) -> FunctionName:
         raise refuse("the project itself uses this name: add a word that says what it works on")
     if name in SYSTEM_SECTIONS or name in taken:
         raise refuse(f"there is a function of this name (lambdas/{name}), and nothing is overwritten: choose another")
-    return FunctionName(name)
+    found = FunctionName(name)
+    if (model := f"{found.title}Settings") in _known_classes():
+        raise refuse(
+            f"the class of its settings would be {model}, and there is one: add a word that says what it works on"
+        )
+    return found
+
+
+def _known_classes() -> set[str]:
+    # Two names can have one class: page2 and page_2.
+    return {one.__name__ for one in SYSTEM_SECTIONS.values()}.union(*map(vars, PLACES_OF_CLASSES))
 
 
 def longest_layer_name() -> int:

@@ -195,6 +195,14 @@ def test_a_build_that_fails_leaves_no_archive_and_names_its_log(tmp_path: Path, 
     assert list((build_dir / "layers").iterdir()) == []
 
 
+def test_a_log_is_named_where_it_stays(tmp_path: Path, build_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build_dir.mkdir()
+    (tmp_path / "copy").symlink_to(build_dir, target_is_directory=True)
+    monkeypatch.setattr(interpreters, "BUILD_DIR", tmp_path / "copy")
+    layer, installer = small(tmp_path, smoke="def smoke():\n    import missing_package\n")
+    assert f"The full log: {build_dir}" in failure(layer, installer)
+
+
 def test_a_full_disk_is_told_with_the_room_that_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(tree: Path, archive: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -73,8 +73,21 @@ def test_an_error_is_one_text_on_stderr(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["report", "no-such-layer"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("error: there is no layer 'no-such-layer'")
+    assert err.startswith("error: there is no layer 'no-such-layer' in layer_builds/layers (there is: ")
     assert "Traceback" not in err
+
+
+def test_a_new_manifest_is_named_from_the_repositorys_root(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    entry = load_manifest(load_layer(LAYER)).entry(TARGET)
+    built = BuiltLayer(
+        layer=LAYER, target=TARGET, path=tmp_path, digest=entry.digest, entry=entry, hit=True, seconds=1.0, log=tmp_path
+    )
+    monkeypatch.setattr("layer_builds.build.build_layer", lambda *_, **__: built)
+    monkeypatch.setattr("layer_builds.build.update_manifest", lambda *_: True)
+    assert main(["build", LAYER]) == 0
+    assert f"\nlayer_builds/layers/{LAYER}/manifest.json is new: commit it\n" in f"\n{capsys.readouterr().err}"
 
 
 def test_a_manifest_keeps_a_smoke_call_that_another_machine_could_make(tmp_path: Path) -> None:

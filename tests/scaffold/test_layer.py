@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
-from dataclasses import replace
+import zipfile
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from layer_builds import Distribution, LayerBuildError, load_layer
-from layer_builds.locks import load_lock
-from layer_builds.manifest import Manifest, load_manifest
-from layer_builds.targets import ALL_TARGETS
+from layer_builds import (
+    ALL_TARGETS,
+    Distribution,
+    LayerBuildError,
+    LayerSpec,
+    Manifest,
+    ManifestEntry,
+    Target,
+    budget,
+    layer_digest,
+    load_layer,
+)
+from layer_builds.locks import load_lock, modules_text
+from layer_builds.processes import Log, Processes
+from layer_builds.resolve import lock_group
 from scripts import upgrade as upgrades
+from scripts.scaffold.__main__ import main as scaffold
 from scripts.scaffold.layers import new_layer
-from scripts.staging import Stage, StagingError, contents
+from scripts.staging import ROOT, Stage, StagingError, contents
 from scripts.upgrade import upgrade
+from tests.layer_builds.wheelhouse import Wheel
 from tests.layers import FixtureLayers
 
 if TYPE_CHECKING:
@@ -53,20 +68,45 @@ def test_a_layer_after_another_holds_what_that_one_lacks(copy: Path) -> None:
 
 def test_a_smoke_call_imports_every_requirement_and_fails_for_one_that_brings_nothing(own_copy: Path) -> None:
     new_layer("mine", ["pydantic"], [], build=False, root=own_copy)
-    smoke = own_copy / LAYERS / "mine/smoke.py"
-    scope: dict[str, Any] = {}
-    exec(compile(smoke.read_text(), str(smoke), "exec"), scope)  # noqa: S102 - as the layer builder does
+    scope = smoke_of(own_copy, "mine")
     assert set(scope["smoke"]()) == {"aws-lambda-powertools", "pydantic"}
     scope["REQUIREMENTS"] = ("no-such-package",)
     with pytest.raises(AssertionError, match="no-such-package brings no module"):
         scope["smoke"]()
 
 
+def test_a_smoke_call_passes_over_names_that_are_no_module(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for wheel, listed in (
+        (Wheel("arrows", files={"arrows.py": b""}), "__dummy__\narrows\n"),
+        (Wheel("hollow"), "hollow\n"),
+    ):
+        wheel.files[f"{wheel.name}-1.0.dist-info/top_level.txt"] = listed.encode()
+        with zipfile.ZipFile(wheel.write(tmp_path)) as file:
+            file.extractall(tmp_path / "site")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    new_layer("arrows", ["arrows"], ["openai-pinecone"], build=False, root=copy)
+    smoke = smoke_of(copy, "arrows")
+    assert smoke["smoke"]() == {"arrows": "1.0"}
+    smoke["REQUIREMENTS"] = ("hollow",)
+    with pytest.raises(AssertionError, match="hollow brings no module"):
+        smoke["smoke"]()
+
+
+def smoke_of(root: Path, layer: str) -> dict[str, Any]:
+    """The names of a layer's smoke file, run as the layer builder does."""
+    smoke = root / LAYERS / layer / "smoke.py"
+    scope: dict[str, Any] = {}
+    exec(compile(smoke.read_text(), str(smoke), "exec"), scope)  # noqa: S102 - as the layer builder does
+    return scope
+
+
 def test_a_layer_that_is_there_or_cannot_be_read_changes_nothing(copy: Path) -> None:
     before = contents(copy)
     with pytest.raises(StagingError, match="there is a layer of this name"):
         new_layer("openai-pinecone", [], [], root=copy)
-    with pytest.raises(LayerBuildError, match="is not a plain requirement"):
+    with pytest.raises(LayerBuildError, match=rf"^{LAYERS}/other/requirements\.in: .* is not a plain requirement"):
         new_layer("other", ["./wheels/mine.whl"], [], root=copy)
     assert contents(copy) == before
 
@@ -101,36 +141,134 @@ class Builder:
         for name in names:
             layer = load_layer(name, root=stage.path / LAYERS)
             if command == "lock":
-                for target in ALL_TARGETS:
-                    text = layer.lock_path(target).read_text()
-                    if "shared==" not in text:
-                        layer.lock_path(target).write_text(
-                            f"{text}\n# shared-2.0.whl\n# via requirements.in\nshared==2.0 --hash=sha256:{'cd' * 32}\n"
-                        )
+                self.lock(layer)
             else:
-                entries = {
-                    str(target): replace(
-                        load_manifest(layer).entry(target),
-                        unzipped_bytes=1_500,
-                        zip_bytes=600,
-                        distributions={
-                            pin.name: Distribution(pin.version, 1_500) for pin in load_lock(layer, target).pins
-                        },
-                    )
-                    for target in ALL_TARGETS
-                }
-                layer.manifest_path.write_text(Manifest(name, entries).text())
+                build(layer)
+
+    def lock(self, layer: LayerSpec) -> None:
+        for target in ALL_TARGETS:
+            text = layer.lock_path(target).read_text()
+            if "shared==" not in text:
+                layer.lock_path(target).write_text(
+                    f"{text}\n# shared-2.0.whl\n# via requirements.in\nshared==2.0 --hash=sha256:{'cd' * 32}\n"
+                )
+
+
+class Resolver(Builder):
+    """One whose `lock` is uv's own resolution of all layers that are joined, over wheels in a folder."""
+
+    def lock(self, layer: LayerSpec) -> None:
+        for target in ALL_TARGETS:
+            for name, lock in lock_group(layer, target, Processes(Log())).items():
+                path = load_layer(name, root=layer.root).lock_path(target)
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(lock.text(target))
+            modules = layer.modules_path(target.runtime)
+            modules.parent.mkdir(exist_ok=True)
+            modules.write_text(modules_text(target.runtime, []))
+
+
+def build(layer: LayerSpec) -> None:
+    """A manifest of what is pinned."""
+    entries = {
+        str(target): ManifestEntry(
+            digest=layer_digest(layer, target),
+            artifact_sha256="cd" * 32,
+            content_sha256="ef" * 32,
+            zip_bytes=600,
+            unzipped_bytes=1_500,
+            distributions={pin.name: Distribution(pin.version, 1_500) for pin in load_lock(layer, target).pins},
+            glibc="-",
+            smoke="run",
+        )
+        for target in ALL_TARGETS
+    }
+    layer.manifest_path.write_text(Manifest(layer.name, entries).text())
 
 
 @pytest.fixture
 def builder(monkeypatch: pytest.MonkeyPatch) -> Builder:
-    builder = Builder()
+    return standing_in(Builder(), monkeypatch)
+
+
+def standing_in(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> Builder:
+    """For the layer builder, in what is run in a copy."""
+    real = Stage.python
 
     def python(self: Stage, *arguments: str, **more: Any) -> None:
-        builder(self, *arguments, what=str(more["what"]))
+        if arguments[0] == "layer_builds":
+            builder(self, *arguments, what=str(more["what"]))
+        else:
+            real(self, *arguments, **more)
 
     monkeypatch.setattr(Stage, "python", python)
     return builder
+
+
+# --- a layer after another ---
+
+
+@pytest.fixture
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository of a layer `base` that pins regex 1.0, and an index that has 2.0 too, without the network."""
+    for wheel in (Wheel("regex", "1.0"), Wheel("regex", "2.0"), Wheel("pyyaml", "6.0")):
+        wheel.write(tmp_path / "wheels")
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "wheels"))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    root = tmp_path / "root"
+    FixtureLayers(root / LAYERS).add("base", package="regex")
+    shutil.copy(ROOT / "pyproject.toml", root)
+    standing_in(Resolver(), monkeypatch)
+    return root
+
+
+def test_a_layer_that_moves_a_pin_of_another_builds_that_one_as_well_and_says_so(base: Path) -> None:
+    made = new_layer("clash", ["pyyaml", "regex>1"], ["base"], root=base)
+    for target in ALL_TARGETS:
+        versions = {
+            name: {package: one.version for package, one in current_entry(name, target, base).distributions.items()}
+            for name in ("base", "clash")
+        }
+        assert versions == {"base": {"regex": "2.0"}, "clash": {"pyyaml": "6.0"}}
+    assert made.moved == {f"base {target}": {"regex": ("1.0", "2.0")} for target in ALL_TARGETS}
+    assert f"{LAYERS}/base/manifest.json" in made.changed
+
+
+def test_a_layer_that_moves_nothing_says_nothing(base: Path) -> None:
+    assert new_layer("fits", ["pyyaml", "regex"], ["base"], root=base).moved == {}
+    for target in ALL_TARGETS:
+        assert current_entry("base", target, base).distributions["regex"].version == "1.0"
+
+
+def test_versions_that_moved_are_told_by_layer_and_target(
+    base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("scripts.scaffold.layers.new_layer", partial(new_layer, root=base))
+    words = ["layer", "clash", "--requirement", "pyyaml", "--requirement", "regex>1", "--after", "base"]
+    assert scaffold(words) == 0
+    out = capsys.readouterr().out
+    assert "with clash, versions changed in layers that it is locked together with:\n  base python3.11-arm64: " in out
+    assert "  base python3.13-x86_64: regex 1.0 → 2.0\n" in out
+
+
+@pytest.mark.parametrize("step", ["lock", "build"])
+def test_a_smoke_call_that_fails_comes_with_the_way_to_edit_it(
+    base: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    builder = standing_in(Resolver(), monkeypatch)
+    builder.fails = step
+    before = contents(base)
+    with pytest.raises(
+        StagingError, match=r"(?s)because\nIf it is the smoke call.*`ARGS=--no-build`.*edit its smoke\.py"
+    ):
+        new_layer("odd", ["pyyaml"], ["base"], root=base)
+    assert contents(base) == before
+
+
+def current_entry(name: str, target: Target, root: Path) -> ManifestEntry:
+    """As a preview reads it: refused when it is of other locks."""
+    return budget.current_entry(load_layer(name, root=root / LAYERS), target)
 
 
 def test_every_layer_that_holds_the_package_is_locked_and_built_and_no_other(root: Path, builder: Builder) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from components import limits
+from components.function_settings import FunctionSettings
 from components.layer import physical_layer_name
 from layer_builds import ALL_TARGETS
+from scripts.scaffold import names
 from scripts.scaffold.names import function_name, layer_name, longest_function_name, longest_layer_name
 from scripts.staging import StagingError
 from tests.harness import Build
@@ -48,6 +50,10 @@ def test_a_name_has_its_forms(text: str, snake: str, kebab: str, title: str) -> 
         ("layers", "the project itself uses this name"),
         ("shared", "the project itself uses this name"),
         ("mail_settings", "the project itself uses this name"),
+        *(
+            (name, f"the class of its settings would be {name.capitalize()}Settings, and there is one: add a word")
+            for name in ("layer", "secret", "function", "role")
+        ),
         ("embedding", "there is a function of this name"),
         ("other", "there is a function of this name"),
     ],
@@ -58,6 +64,14 @@ def test_a_bad_name_is_refused_with_its_value_the_rule_and_a_way_out(text: str, 
     assert str(refused.value).startswith(f"NAME is {text!r}: ")
     assert rule in str(refused.value)
     assert "such as" in str(refused.value) or ": " in str(refused.value).removeprefix(f"NAME is {text!r}: ")
+
+
+def test_a_name_whose_class_is_another_function_s_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert function_name("page2").title == "Page2"
+    model = type("Page2Settings", (FunctionSettings,), {})
+    monkeypatch.setattr(names, "SYSTEM_SECTIONS", {"page_2": model})
+    with pytest.raises(StagingError, match=r"NAME is 'page2': the class of its settings would be Page2Settings"):
+        function_name("page2")
 
 
 def test_the_longest_name_fits_the_longest_stack() -> None:

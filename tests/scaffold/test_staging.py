@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from scripts import staging
 from scripts.scaffold.__main__ import main
-from scripts.staging import Stage, StagingError, contents, stage
+from scripts.staging import ROOT, Stage, StagingError, contents, stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,6 +113,107 @@ def test_a_command_that_fails_says_what_it_said(root: Path) -> None:
             StagingError, match=r"(?s)could not try: `python -m broken` failed:\nfirst.*because|because.*first"
         ):
             copy.python("broken", what="try")
+
+
+def test_an_error_names_the_repositorys_paths_and_not_the_copys(root: Path) -> None:
+    def breaks() -> None:
+        with stage(root) as copy:
+            (copy.path / "broken.py").write_text("raise ValueError")
+            copy.python("broken", what="try")
+
+    with pytest.raises(StagingError, match=r'(?s)`python -m broken` failed:\n.*File "broken\.py"'):
+        breaks()
+
+
+COMMAND = """
+import sys, tempfile, time
+from pathlib import Path
+
+with tempfile.TemporaryDirectory(prefix="strata-lock-") as folder:
+    tree = Path(folder) / "tree"
+    tree.mkdir()
+    (tree / "file").write_text("")
+    tree.chmod(0o555)
+    try:
+        print("begun", file=sys.stderr, flush=True)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        time.sleep(float(sys.argv[1]))
+        print("ended by itself", file=sys.stderr, flush=True)
+"""
+"""Leaves a temporary tree, and takes its time when it is stopped."""
+STAGED = """
+import sys
+from pathlib import Path
+from scripts import staging
+
+def run():
+    with staging.stage(Path(sys.argv[1])) as copy:
+        copy.python("command", sys.argv[2], what="wait", shown=True)
+    return 0
+
+staging.MOMENT_SECONDS = 2.0
+sys.exit(staging.in_words(run, kept="nothing was written"))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is a signal to a process group")
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (1.0, ["begun", "ended by itself", "stopped; nothing was written"]),
+        (9.0, ["begun", "stopped; nothing was written"]),
+    ],
+)
+def test_ctrl_c_leaves_no_temporary_tree_of_a_command(
+    root: Path, tmp_path: Path, seconds: float, said: list[str]
+) -> None:
+    (root / "command.py").write_text(COMMAND)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", STAGED, str(root), str(seconds)],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    assert list(temporary.rglob("tree/file"))
+    os.killpg(process.pid, signal.SIGINT)
+    _, rest = process.communicate(timeout=30)
+    assert [first, *rest.splitlines(keepends=True)] == [f"{line}\n" for line in said]
+    assert process.returncode == 130
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "late", "arguments", "kept"),
+    [
+        ("scripts.scaffold", "components", ["layer", "fine"], "nothing was written"),
+        ("scripts.scaffold", "scripts.scaffold.functions", ["function", "fine"], "nothing was written"),
+        ("scripts.upgrade", "rich", ["openai"], "locks and manifests are as they were"),
+    ],
+)
+def test_ctrl_c_while_it_is_still_importing_is_the_same_line(
+    module: str, late: str, arguments: list[str], kept: str
+) -> None:
+    code = f"""
+import runpy, sys
+
+class Stop:
+    def find_spec(self, name, path=None, target=None):
+        if name == {late!r}:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Stop())
+sys.argv[1:] = {arguments!r}
+runpy.run_module({module!r}, run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, f"stopped; {kept}\n")
 
 
 @pytest.mark.parametrize(
