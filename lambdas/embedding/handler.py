@@ -25,7 +25,7 @@ from lambdas.embedding.pinecone_client import PineconeClient
 from lambdas.embedding.pipeline import BatchResult, Delivery, Pipeline
 from lambdas.embedding.settings import FUNCTION, Settings
 from lambdas.embedding.vectors import VectorIndex
-from lambdas.shared.deadline import Deadline, OverrunError, within
+from lambdas.shared.deadline import Deadline, OverrunError, Worker
 from lambdas.shared.health import HealthReport, is_health_request, report
 from lambdas.shared.secrets import Secret, SecretError
 
@@ -46,6 +46,7 @@ DISTRIBUTIONS = {
 
 logger = Logger()
 metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Strata"))
+worker = Worker()
 
 
 @cache
@@ -106,7 +107,7 @@ def _delivery(record: dict[str, Any]) -> Delivery:
 def _run(deliveries: list[Delivery], deadline: Deadline) -> BatchResult:
     try:
         pipeline = _pipeline()
-        return within(deadline, lambda: pipeline.run(deliveries, deadline))
+        return worker.within(deadline, lambda: pipeline.run(deliveries, deadline))
     except (ConfigurationError, SecretError) as error:
         # The messages go back to the queue: raising would do the same, and count as a crash.
         return BatchResult(failures={one.message_id: error for one in deliveries})

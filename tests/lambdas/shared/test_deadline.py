@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.shared.deadline import OVERRUN_SECONDS, Deadline, OverrunError, retry_after_seconds, within
+from lambdas.shared.deadline import OVERRUN_SECONDS, Deadline, OverrunError, Worker, retry_after_seconds
 from tests.lambdas.conftest import Context
 
 
@@ -26,17 +26,29 @@ def test_an_earlier_deadline_leaves_time_for_what_comes_next() -> None:
 
 
 def test_work_that_ends_is_waited_for_and_answers() -> None:
-    assert within(Deadline.after(10), lambda: 1) == 1
-    assert within(Deadline.after(-10), lambda: 1) == 1
+    worker = Worker()
+    assert worker.within(Deadline.after(10), lambda: 1) == 1
+    assert worker.within(Deadline.after(-10), lambda: 1) == 1
     with pytest.raises(KeyError, match="as raised"):
-        within(Deadline.after(10), lambda: {}["as raised"])
+        worker.within(Deadline.after(10), lambda: {}["as raised"])
 
 
 def test_work_that_does_not_end_is_left_behind() -> None:
-    started, ended = time.monotonic(), threading.Event()
+    worker, started, ended = Worker(), time.monotonic(), threading.Event()
     with pytest.raises(OverrunError, match="not back 1 s after the deadline"):
-        within(Deadline.after(0.1), ended.wait)
+        worker.within(Deadline.after(0.1), ended.wait)
     assert 0.1 + OVERRUN_SECONDS <= time.monotonic() - started < 5
+    assert worker.within(Deadline.after(10), lambda: 1) == 1, "and does not stand in the way of what comes next"
+    ended.set()
+
+
+def test_all_work_is_done_in_one_thread_until_it_is_left_behind() -> None:
+    worker, ended = Worker(), threading.Event()
+    one, two = (worker.within(Deadline.after(10), threading.get_ident) for _ in range(2))
+    assert one == two != threading.get_ident()
+    with pytest.raises(OverrunError):
+        worker.within(Deadline.after(-10), ended.wait)
+    assert worker.within(Deadline.after(10), threading.get_ident) != one
     ended.set()
 
 
