@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from layer_builds import docker, interpreters
 from layer_builds.actions import Action, Check, Compile, Install, Job, PlaceAsset, Prune, Record, Smoke, Together, Zip
 from layer_builds.archive import check_hygiene, file_sha256, read_entries
-from layer_builds.checks import check_reproduced, manifest_entry
+from layer_builds.checks import archive_path, check_reproduced, manifest_entry
 from layer_builds.digest import checked_compiler, layer_digest
 from layer_builds.errors import LayerBuildError, disk_errors
 from layer_builds.interpreters import find_interpreter
@@ -120,7 +120,7 @@ def build_layer(
     digest = layer_digest(layer, target, compiler)
     build_dir = interpreters.BUILD_DIR
     log = build_dir / f"{digest}.log"
-    archive = build_dir / "layers" / f"{digest}.zip"
+    archive = archive_path(digest)
     entry = None if force else cached_entry(archive, digest, committed_entry(layer, target, digest))
     if entry is not None:
         return BuiltLayer(

@@ -141,14 +141,14 @@ def _verify(
     layer: LayerSpec, target: Target, archive: Path | None, *, compiler: str | None, run: Runner | None
 ) -> ManifestEntry:
     digest = layer_digest(layer, target, compiler)
-    archive = _there(layer, target, archive or _archive(digest))
+    archive = _there(layer, target, archive or archive_path(digest))
     run = run or Processes(Log(interpreters.BUILD_DIR / f"{digest}.log"))
     interpreter = find_interpreter(checked_compiler(target, compiler))
     with tempfile.TemporaryDirectory(prefix="strata-verify-") as folder:
         trees: dict[str, Path] = {}
         for one in before(layer):
             trees[one.name] = Path(folder) / one.name
-            read_entries(_there(one, target, _archive(layer_digest(one, target, compiler))), trees[one.name])
+            read_entries(_there(one, target, archive_path(layer_digest(one, target, compiler))), trees[one.name])
         tree = Path(folder) / layer.name
         entries = read_entries(archive, tree)
         check_hygiene(archive, entries)
@@ -160,7 +160,8 @@ def _verify(
     return entry
 
 
-def _archive(digest: str) -> Path:
+def archive_path(digest: str) -> Path:
+    """Where the archive of a digest is kept on this machine, if it was built here."""
     return interpreters.BUILD_DIR / "layers" / f"{digest}.zip"
 
 
@@ -234,8 +235,9 @@ def _check_native_files(
 
 
 def _check_apart(layer: LayerSpec, tree: Path, before: Mapping[str, Path]) -> None:
+    files = set(tree_files(tree)) if before else set[str]()
     for name, other in before.items():
-        for file in sorted(set(tree_files(tree)) & set(tree_files(other))):
+        for file in sorted(files.intersection(tree_files(other))):
             ours, theirs = (_whose(one, file) for one in (tree, other))
             raise LayerBuildError(
                 f"{file} is {ours} of layer {layer.name} and {theirs} of layer {name}, which it comes `after`: one "

@@ -10,9 +10,8 @@ import base64
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from layer_builds import interpreters
 from layer_builds.build import Builder, build_layer, cached_entry
-from layer_builds.checks import check_reproduced
+from layer_builds.checks import archive_path, check_reproduced
 from layer_builds.digest import layer_digest
 from layer_builds.errors import LayerBuildError
 from layer_builds.manifest import committed_entry
@@ -168,7 +167,7 @@ def _publish(
 def _expected(layer: LayerSpec, target: Target, digest: str) -> str | None:
     """The archive's SHA-256 as far as it is known without building: from the manifest, else from a finished build."""
     known = committed_entry(layer, target, digest)
-    entry = known or cached_entry(interpreters.BUILD_DIR / "layers" / f"{digest}.zip", digest, known)
+    entry = known or cached_entry(archive_path(digest), digest, known)
     return entry.artifact_sha256 if entry else None
 
 

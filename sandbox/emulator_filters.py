@@ -43,7 +43,7 @@ def compiling(original: Callable[[str], Matcher]) -> Callable[[str], Matcher]:
     """The emulator's compiler of patterns, with those for JSON."""
 
     def compiled(pattern: str) -> Matcher:
-        return (matcher(pattern) if is_json(pattern) else None) or original(pattern)
+        return matcher(pattern) or original(pattern)
 
     return compiled
 

@@ -104,7 +104,9 @@ class Tokenizer:
 
     def _tokens(self, text: str) -> list[int]:
         bounds = itertools.pairwise([0, *_word_boundaries(text, LONG_WHITESPACE), len(text)])
-        return [token for start, end in bounds for token in self._encoding.encode_ordinary(text[start:end])]
+        return list(
+            itertools.chain.from_iterable(self._encoding.encode_ordinary(text[start:end]) for start, end in bounds)
+        )
 
     def _next(self, pieces: Sequence[bytes], start: int, limit: int) -> tuple[int, Chunk]:
         """The chunk that begins at a token, and where it ends."""

@@ -109,12 +109,12 @@ def _run(deliveries: list[Delivery], deadline: Deadline) -> BatchResult:
         pipeline = _pipeline()
         return worker.within(deadline, lambda: pipeline.run(deliveries, deadline))
     except (ConfigurationError, SecretError) as error:
-        # The messages go back to the queue: raising would do the same, and count as a crash.
-        return BatchResult(failures={one.message_id: error for one in deliveries})
+        reason: Exception = error
     except OverrunError as error:
         _pipeline.cache_clear()  # what it has connected may still be in use
-        overrun = OutOfTimeError(f"a service kept the function waiting: {error}")
-        return BatchResult(failures={one.message_id: overrun for one in deliveries})
+        reason = OutOfTimeError(f"a service kept the function waiting: {error}")
+    # The messages go back to the queue: raising would do the same, and count as a crash.
+    return BatchResult(failures={one.message_id: reason for one in deliveries})
 
 
 def _observe(records: list[dict[str, Any]], result: BatchResult) -> None:

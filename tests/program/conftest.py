@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import runpy
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import pytest
 import yaml
 
 from components.settings import SYSTEM_SECTIONS
+from sandbox.lambda_code import running_runtime
 from tests.harness import Build
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ class Runner:
                 del config[section]
         layers: list[Mapping[str, Mapping[str, Any] | str]] = [changes or {}]
         if stack == "local":  # as the sandbox does: this machine's Python runs the functions
-            minor = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-            layers.insert(0, {section: {"runtime": minor} for section in systems if section in config})
+            layers.insert(0, {section: {"runtime": running_runtime()} for section in systems if section in config})
         for section, values in [item for layer in layers for item in layer.items()]:
             whole = values if isinstance(values, str) else {**json.loads(config.get(section, "{}")), **values}
             config[section] = whole if isinstance(whole, str) else json.dumps(whole)
