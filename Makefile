@@ -1,52 +1,71 @@
-# The one interface: `make help`. Needs Python 3.11 to 3.13 and a package index; installs the rest into this folder.
+# The one interface: `make help`. Needs Python 3.11 to 3.14 and a package index; installs the rest into this folder.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-INTERPRETER = $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
-# The project's own Python and tools, and no interpreter downloaded behind the user's back.
+# The project's own environment, of the Python that was named; another one is downloaded on request only.
 export UV_PYTHON_DOWNLOADS ?= manual
 export UV_PROJECT_ENVIRONMENT = .venv
-RUN = PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python
+RUN = $(PYTHON) -m scripts.bootstrap run
+# Of pytest. For 2 processors: tests wait a quarter of their time for clocks and for processes that they ended.
+WORKERS ?= 3
 
 .PHONY: help
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | sort | expand -t 18
 
 .PHONY: env
+# Compiled once: where PYTHONDONTWRITEBYTECODE is set, each of the hundreds of processes that tests start does it again.
+env: export UV_COMPILE_BYTECODE = 1
 env: ## Make the environment with everything in it (.venv)
 	@$(MAKE) --no-print-directory sync GROUP=test
+	@$(RUN) -m compileall -q -x layer_builds/layers/ components lambdas layer_builds packages sandbox scripts tests
 
 .PHONY: sync
 sync:
-	@uv="$$($(PYTHON) scripts/bootstrap.py)" && "$$uv" sync --quiet --frozen --inexact --group $(GROUP) --python "$(INTERPRETER)"
+	@$(PYTHON) -m scripts.bootstrap sync $(GROUP)
 
 .PHONY: demo
-demo: ## Build the layer, deploy on the local cloud, send documents, search, clean up
+demo: ## Build, deploy on the local cloud, show what each system does, clean up: [SYSTEM="embedding …"]
 	@$(MAKE) --no-print-directory sync GROUP=sandbox
-	@$(RUN) -m sandbox demo $(ARGS)
+	@$(RUN) -m sandbox demo $(SYSTEM) $(ARGS)
 
 .PHONY: up
-up: ## Keep the local cloud running until Ctrl-C, and print its endpoints
+up: ## Keep the local cloud running until Ctrl-C, and print its endpoints: [SYSTEM="embedding …"]
 	@$(MAKE) --no-print-directory sync GROUP=sandbox
-	@$(RUN) -m sandbox up $(ARGS)
+	@$(RUN) -m sandbox up $(SYSTEM) $(ARGS)
 
 .PHONY: test
-test: env lint types ## Lint, types and all tests
-	@$(RUN) -m pytest -n 2 --dist loadfile -m "not engine and not docker" $(ARGS)
+test: env lint ## Lint, types and all tests
+	@$(MAKE) --no-print-directory -j2 -o env types tests
+
+# The type checker has one processor's work of a minute, so it runs beside them. What tests start is not make's business.
+.PHONY: tests
+tests: env
+	@MAKEFLAGS= $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not engine and not docker and not corpora and not browser" $(ARGS)
 
 .PHONY: quick
 quick: env ## The tests that build and deploy nothing
-	@$(RUN) -m pytest -n 2 --dist loadfile -m "not slow and not engine and not docker" $(ARGS)
+	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and not engine and not docker and not browser" $(ARGS)
 
 .PHONY: engine
 engine: env ## Drive the real pulumi CLI (skipped, loudly, where there is none)
 	@$(RUN) -m pytest -m engine tests/engine $(ARGS)
 
 .PHONY: docker-tests
-docker-tests: env ## Build layers inside Docker (skipped, loudly, where there is none)
-	@$(RUN) -m pytest -m docker tests/layer_builds $(ARGS)
+docker-tests: env ## Build layers inside Docker; build, push and run container images (skipped, loudly, where there is none)
+	@$(RUN) -m pytest -m docker tests/layer_builds tests/sandbox $(ARGS)
+
+.PHONY: browser-tests
+browser-tests: ## Use the page of knowledge_base in a real browser (skipped, loudly, where there is none)
+	@$(MAKE) --no-print-directory sync GROUP=browser
+	@$(RUN) -m pytest -m browser tests/browser $(ARGS)
+
+.PHONY: corpora
+corpora: env ## Fetch other people's hostile PDFs (Debian's sources), and read every one of them
+	@$(RUN) -m tests.corpora fetch || echo "not fetched: the tests that read them say so"
+	@$(RUN) -m pytest -n 2 -m corpora tests/lambdas $(ARGS)
 
 .PHONY: lint
 lint: env ## ruff (lint and format), shellcheck where it is installed
@@ -55,7 +74,7 @@ lint: env ## ruff (lint and format), shellcheck where it is installed
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run scripts/*.sh .github/scripts/*.sh; else echo "shellcheck is not installed: the shell scripts were not checked"; fi
 
 .PHONY: format
-format: env ## Let ruff mend what it can
+format: env ## Let ruff fix what it can
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
 
@@ -69,20 +88,20 @@ layers: env ## Build and verify every layer for every runtime and architecture
 
 .PHONY: new-function
 new-function: env ## Write a function that runs: NAME=… TRIGGER=queue|topic|bucket|http [LAYER="…"] [STACKS="dev prod"]
-	@$(RUN) -m scripts.scaffold function "$(NAME)" --trigger "$(TRIGGER)" $(foreach one,$(LAYER),--layer "$(one)") $(foreach one,$(STACKS),--stack "$(one)") $(ARGS)
+	@$(RUN) -m scripts.scaffold function "$(NAME)" --trigger "$(TRIGGER)" $(foreach layer,$(LAYER),--layer "$(layer)") $(foreach stack,$(STACKS),--stack "$(stack)") $(ARGS)
 
 .PHONY: new-layer
-new-layer: env ## Write, lock and build a layer: NAME=… [REQUIREMENTS="…"] [AFTER="…"]
-	@$(RUN) -m scripts.scaffold layer "$(NAME)" $(foreach one,$(REQUIREMENTS),--requirement "$(one)") $(foreach one,$(AFTER),--after "$(one)") $(ARGS)
+new-layer: env ## Write, lock and build a layer: NAME=… [REQUIREMENTS="…"|@file] [AFTER="…"] [RUNTIMES="…"] [ARCHITECTURES="…"]
+	@$(RUN) -m scripts.scaffold layer "$(NAME)" --requirements "$${REQUIREMENTS:-}" $(foreach one,$(AFTER),--after "$(one)") $(foreach one,$(RUNTIMES),--runtime "$(one)") $(foreach one,$(ARCHITECTURES),--architecture "$(one)") $(ARGS)
 
 .PHONY: upgrade
 upgrade: env ## Take a newer version of one package in every layer that holds it: PACKAGE=…
 	@$(RUN) -m scripts.upgrade "$(PACKAGE)" $(ARGS)
 
 .PHONY: chaos
-chaos: ## 1,000 messages under a seeded fault plan; then count what was lost
+chaos: ## All systems under a seeded plan of faults; then count what was lost: [SYSTEM="embedding …"]
 	@$(MAKE) --no-print-directory sync GROUP=sandbox
-	@$(RUN) -m sandbox chaos $(ARGS)
+	@$(RUN) -m sandbox chaos $(SYSTEM) $(ARGS)
 
 .PHONY: audit
 audit: env ## Known vulnerabilities of everything that the locks pin

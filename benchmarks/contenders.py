@@ -7,24 +7,19 @@ compared is `benchmarks.compare`'s.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from layer_builds import LAYERS_DIR, find_interpreter
-from layer_builds.processes import find_uv
+from benchmarks.compare_samples import COMPILER, LAYER, RUNTIME, SECONDS, pins
+from layer_builds.host.interpreters import find_interpreter
+from layer_builds.host.processes import find_uv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
-LAYER = "openai-pinecone"
-RUNTIME = "python3.13"
-COMPILER = "3.13.0"
-SECONDS = 600
 SAM_TEMPLATE = """AWSTemplateFormatVersion: '2010-09-09'
 Transform: AWS::Serverless-2016-10-31
 Resources:
@@ -46,6 +41,17 @@ LambdaBuilder(language="python", dependency_manager=manager, application_framewo
     source, "python", "scratch", f"{source}/requirements.txt", runtime=runtime, architecture=architecture
 )
 """
+STELVIO_SCRIPT = """
+import sys
+from pathlib import Path
+from stelvio.aws._packaging.dependencies import get_or_install_dependencies, requirements_spec
+runtime, architecture = sys.argv[1:]
+found = get_or_install_dependencies(
+    requirements_spec("requirements.txt"), runtime, architecture, Path.cwd(), "layers", "layer"
+)
+found.rename("python")
+"""
+"""What its `Layer` does before Pulumi zips the folder; it finds a project by its `stlv_app.py`."""
 WHEEL_PLATFORMS = {"x86_64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"}
 
 
@@ -61,11 +67,12 @@ class Job:
     """Empty, and its own."""
     architecture: str
     tools: Path
-    """Virtual environment with aws-sam-cli, and with it aws-lambda-builders."""
+    """Virtual environments: `aws`, with aws-sam-cli and with it aws-lambda-builders, and `stelvio`."""
     caches: Path
     """Where uv and pip keep downloads: the same for all builds, and nobody else's."""
     builder: Path
     """A copy of `layer_builds`, so that all builds of a run are of one state of it."""
+    layer: str = LAYER
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,40 +83,45 @@ class Contender:
     documentation: str
     build: Callable[[Job], Path]
     """Everything that is timed, from the pinned versions to the zip."""
-
-
-def copy_builder(folder: Path) -> None:
-    """`layer_builds` as it is now."""
-    shutil.copytree(ROOT / "layer_builds", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    slow: bool = False
+    """Installs all of it anew each time, with pip: built twice, and what a changed pin saves is not asked."""
 
 
 def install_tools(folder: Path) -> None:
-    """A throw-away environment with AWS's tools, from the package index."""
+    """Environments with AWS's tools and with Stelvio, from the package index; those that are there are kept."""
     uv, python = str(find_uv()), str(find_interpreter(COMPILER))
-    for command in (
-        [uv, "venv", "--quiet", "--python", python, str(folder)],
-        [uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), "aws-sam-cli"],
-    ):
-        subprocess.run(command, check=True, timeout=SECONDS)
+    for name, packages in {"aws": ["aws-sam-cli"], "stelvio": ["stelvio"]}.items():
+        home = folder / name
+        if home.is_dir():
+            continue
+        install = [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--prerelease",
+            "if-necessary",
+            "--python",
+            str(home / "bin/python"),
+        ]
+        for command in ([uv, "venv", "--quiet", "--python", python, str(home)], [*install, *packages]):
+            subprocess.run(command, check=True, timeout=SECONDS)
 
 
 def versions(tools: Path) -> dict[str, str]:
     """Of what is compared."""
     probe = "import importlib.metadata as m; print(m.version('aws-sam-cli'), m.version('aws-lambda-builders'))"
-    sam, builders = _output([str(tools / "bin" / "python"), "-c", probe]).split()
+    sam, builders = _output([str(tools / "aws/bin/python"), "-c", probe]).split()
+    probe = "import importlib.metadata as m; print(m.version('stelvio'))"
+    stelvio = _output([str(tools / "stelvio/bin/python"), "-c", probe]).strip()
     pip = _output([str(find_interpreter(COMPILER)), "-m", "pip", "--version"]).split()[1]
     uv = _output([str(find_uv()), "--version"]).split()[1]
-    return {"pip": pip, "aws-lambda-builders": builders, "aws-sam-cli": sam, "uv": uv, "Python": COMPILER}
+    tools_versions = {"aws-lambda-builders": builders, "aws-sam-cli": sam, "stelvio": stelvio}
+    return {"pip": pip, **tools_versions, "uv": uv, "Python": COMPILER}
 
 
 def _output(command: Sequence[str]) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
-
-
-def pins(architecture: str) -> str:
-    """The lock's versions as a plain requirements.txt: what the other tools are given."""
-    lock = (LAYERS_DIR / LAYER / "locks" / f"{RUNTIME}-{architecture}.txt").read_text(encoding="utf-8")
-    return "".join(f"{line.split()[0]}\n" for line in lock.splitlines() if "==" in line and not line.startswith("#"))
 
 
 def _run(job: Job, command: Sequence[str], **more: str) -> None:
@@ -143,20 +155,25 @@ def _zip(job: Job, folder: Path) -> Path:
 
 
 def _strata(job: Job) -> Path:
-    """The builder in a folder of its own, so that it finds nothing built; with its caches of downloads."""
-    shutil.copytree(job.builder, job.folder / "layer_builds")
-    (job.folder / ".build").mkdir()
-    for cache in ("assets", "runtime"):
-        if (ROOT / ".build" / cache).is_dir():
-            (job.folder / ".build" / cache).symlink_to(ROOT / ".build" / cache)
-    command = [sys.executable, "-m", "layer_builds", "build", LAYER]
-    _run(job, [*command, "--runtime", RUNTIME, "--architecture", job.architecture])
-    return next((job.folder / ".build" / "layers").glob("*.zip"))
+    """With an empty folder of archives, and the caches of what archives are made of."""
+    build = job.folder / ".build"
+    build.mkdir()
+    kept = job.caches / "strata"
+    kept.mkdir(parents=True, exist_ok=True)
+    for cache in ("assets", "runtime", "wheels"):
+        (kept / cache).mkdir(exist_ok=True)
+        (build / cache).symlink_to(kept / cache)
+    (kept / "made.sqlite").touch()
+    (build / "made.sqlite").symlink_to(kept / "made.sqlite")
+    command = [sys.executable, "-m", "layer_builds", "build", job.layer]
+    command += ["--runtime", RUNTIME, "--architecture", job.architecture]
+    _run(replace(job, folder=job.builder.parent), command, STRATA_BUILD_DIR=str(build))
+    return next((build / "layers").glob("*.zip"))
 
 
 def _requirements(job: Job, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    (folder / "requirements.txt").write_text(pins(job.architecture), encoding="utf-8")
+    (folder / "requirements.txt").write_text(pins(job.builder, job.layer, job.architecture), encoding="utf-8")
 
 
 def _pip(job: Job) -> Path:
@@ -176,7 +193,7 @@ def _plain_pip(job: Job) -> Path:
 
 def _builders(job: Job, manager: str) -> Path:
     _requirements(job, job.folder / "source")
-    script = [str(job.tools / "bin" / "python"), "-c", BUILDERS_SCRIPT]
+    script = [str(job.tools / "aws/bin/python"), "-c", BUILDERS_SCRIPT]
     (job.folder / "python").mkdir()
     (job.folder / "scratch").mkdir()
     _run(job, [*script, manager, "source", RUNTIME, job.architecture])
@@ -187,22 +204,33 @@ def _sam(job: Job) -> Path:
     _requirements(job, job.folder / "layer")
     text = SAM_TEMPLATE.format(runtime=RUNTIME, architecture=job.architecture)
     (job.folder / "template.yaml").write_text(text, encoding="utf-8")
-    _run(job, [str(job.tools / "bin" / "sam"), "build"], SAM_CLI_TELEMETRY="0")
+    _run(job, [str(job.tools / "aws/bin/sam"), "build"], SAM_CLI_TELEMETRY="0")
     return _zip(job, job.folder / ".aws-sam" / "build" / "Layer")
+
+
+def _stelvio(job: Job) -> Path:
+    _requirements(job, job.folder)
+    (job.folder / "stlv_app.py").touch()
+    _run(job, [str(job.tools / "stelvio/bin/python"), "-c", STELVIO_SCRIPT, RUNTIME, job.architecture])
+    return _zip(job, job.folder)
 
 
 _AWS = "https://docs.aws.amazon.com/lambda/latest/dg"
 _BUILDERS = "https://github.com/aws/aws-lambda-builders"
 CONTENDERS: Final = (
     Contender("strata", "`python -m layer_builds build`", _strata),
-    Contender("pip install -t, zip", f"[AWS: layers]({_AWS}/python-layers.html)", _plain_pip),
-    Contender("pip with --platform, zip", f"[AWS: native libraries]({_AWS}/python-package.html)", _pip),
+    Contender("pip install -t, zip", f"[AWS: layers]({_AWS}/python-layers.html)", _plain_pip, slow=True),
+    Contender("pip with --platform, zip", f"[AWS: native libraries]({_AWS}/python-package.html)", _pip, slow=True),
     Contender("aws-lambda-builders, uv; zip", f"[its README]({_BUILDERS})", lambda job: _builders(job, "uv")),
-    Contender("aws-lambda-builders, pip; zip", f"[its README]({_BUILDERS})", lambda job: _builders(job, "pip")),
+    Contender(
+        "aws-lambda-builders, pip; zip", f"[its README]({_BUILDERS})", lambda job: _builders(job, "pip"), slow=True
+    ),
     Contender(
         "sam build; zip",
         "[AWS SAM: building layers](https://docs.aws.amazon.com/serverless-application-model/latest/"
         "developerguide/building-layers.html)",
         _sam,
+        slow=True,
     ),
+    Contender("Stelvio's builder; zip", "[Stelvio](https://stelvio.dev/docs/)", _stelvio),
 )

@@ -23,15 +23,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from benchmarks import page
-from sandbox.chaos.messages import make_messages
-from sandbox.chaos.wrapped import go_live, put_in_front
+from sandbox.chaos.wrapped import ALIAS, go_live, put_in_front
 from sandbox.cloud import LocalCloud, wait_until
-from sandbox.pinecone_store import VectorStore
+from sandbox.demos.embedding.messages import make_messages
+from sandbox.standins.pinecone.store import VectorStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sandbox.pinecone_store import Record
+    from sandbox.standins.pinecone.store import Record
 
 API_SECONDS = 0.1
 CONCURRENCY = 2
@@ -39,6 +39,8 @@ CONCURRENCY = 2
 BATCH = 10
 TEXTS = 500
 TARGET_RATIO = 5.0
+FUNCTION = "embedding"
+TIMEOUTS = {"timeout_seconds": 30, "openai_timeout_seconds": 2.5, "openai_max_retries": 3}
 PACED_PER_SECOND = 8
 PACED_MESSAGES = 80
 SLOPE_TARGET_KB = 100.0
@@ -93,11 +95,12 @@ class Bench:
         self.cloud = cloud
         self.texts = [one.text for one in make_messages(1, TEXTS + 10) if one.text is not None][:TEXTS]
         self.store = TimedStore()
-        cloud.pinecone.store = self.store
-        cloud.openai.embed(self.texts, 384)
+        cloud.state("pinecone").store = self.store
+        cloud.state("openai").embed(self.texts, 384)
         self._number = 0
-        self.as_shipped = str(cloud.function()["version"])
-        self.one_by_one = put_in_front(cloud, ONE_BY_ONE)
+        live = cloud.client("lambda").get_alias(FunctionName=cloud.function(FUNCTION)["name"], Name=ALIAS)
+        self.as_shipped = str(live["FunctionVersion"])
+        self.one_by_one = put_in_front(cloud, FUNCTION, ONE_BY_ONE)
 
     def new(self, count: int) -> list[dict[str, Any]]:
         """Messages that were never sent before."""
@@ -112,14 +115,14 @@ class Bench:
 
     def round(self, version: str, backlog: int) -> Round:
         """Measure one form: warm up, work off a backlog, then answer a steady pace."""
-        go_live(self.cloud, version)
+        go_live(self.cloud, FUNCTION, version)
         warm = self.new(8 * BATCH)
-        self.cloud.send(*warm)
+        self.cloud.send(*warm, function=FUNCTION)
         self.finish(warm)
         settled = len(self._durations(version))
         messages = self.new(backlog)
         begun = time.monotonic()
-        self.cloud.send(*messages)
+        self.cloud.send(*messages, function=FUNCTION)
         rate = backlog / (self.finish(messages) - begun)
         durations = self._durations(version)[settled:]
         paced = self.new(PACED_MESSAGES)
@@ -128,17 +131,17 @@ class Bench:
         for number, message in enumerate(paced):
             time.sleep(max(0.0, start + number / PACED_PER_SECOND - time.monotonic()))
             sent[message["id"]] = time.monotonic()
-            self.cloud.send(message)
+            self.cloud.send(message, function=FUNCTION)
         self.finish(paced)
         waits = [(self.store.arrived[name] - at) * 1000 for name, at in sent.items()]
         return Round(rate, statistics.median(durations), waits)
 
     def memory(self, messages: int) -> Memory:
         """Give one process all of them, in batches, one invocation after the other."""
-        name, client = self.cloud.function()["name"], self.cloud.client("lambda")
-        self.cloud.openai.latency_seconds = 0.0
+        name, client = self.cloud.function(FUNCTION)["name"], self.cloud.client("lambda")
+        self.cloud.state("openai").latency_seconds = 0.0
         self.cloud.host.kill(function=name)
-        go_live(self.cloud, self.as_shipped)
+        go_live(self.cloud, FUNCTION, self.as_shipped)
         seen: list[tuple[int, float]] = []
         pids: set[int] = set()
         for done in range(0, messages, BATCH):
@@ -156,7 +159,7 @@ class Bench:
         return Memory(messages, kept[0][1] / 1024, kept[-1][1] / 1024, slope)
 
     def _event(self) -> dict[str, Any]:
-        arn = self.cloud.function()["queue_arn"]
+        arn = self.cloud.function(FUNCTION)["queue_arn"]
         return {
             "Records": [
                 {
@@ -177,7 +180,7 @@ class Bench:
         """Milliseconds of each invocation of a version so far, in the order of its log."""
         found: list[float] = []
         current = ""
-        for line in self.cloud.logs():
+        for line in self.cloud.logs(FUNCTION):
             if '"platform.start"' in line:
                 current = json.loads(line)["record"]["version"]
             elif '"platform.report"' in line and current == version:
@@ -201,9 +204,10 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
 
 def measure(rounds: int, memory_messages: int, console: Console) -> dict[str, Any]:
     """Run everything; the figures."""
-    config = {"strata:embedding": {"maximum_concurrency": CONCURRENCY, "batch_size": BATCH}}
+    config = {"strata:embedding": {"queue": {"maximum_concurrency": CONCURRENCY, "batch_size": BATCH}, **TIMEOUTS}}
+    latency = {"openai": {"latency_seconds": API_SECONDS}}
     before = page.load_average()
-    with LocalCloud("load", config=config, openai_latency_seconds=API_SECONDS) as cloud:
+    with LocalCloud("load", systems=[FUNCTION], config=config, options=latency) as cloud:
         bench = Bench(cloud)
         results: dict[str, list[Round]] = {"batched": [], "one by one": []}
         for number in range(rounds):

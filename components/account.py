@@ -15,7 +15,7 @@ class Account:
     account_id: pulumi.Output[str]
     region: pulumi.Output[str]
     partition: pulumi.Output[str]
-    """`aws`, `aws-cn` or `aws-us-gov`."""
+    """`aws`, `aws-cn`, `aws-us-gov`, `aws-eusc` …"""
 
     def parameter_arn(self, name: str) -> pulumi.Output[str]:
         """Return the ARN of a Parameter Store parameter.
@@ -27,6 +27,17 @@ class Account:
         return pulumi.Output.concat(
             "arn:", self.partition, ":ssm:", self.region, ":", self.account_id, ":parameter/", path
         )
+
+    def arn(self, service: str, name: str, *, everywhere: bool = False) -> pulumi.Output[str]:
+        """Return the ARN of something of this account.
+
+        Args:
+            service: `bedrock`.
+            name: What follows the account's number.
+            everywhere: The service has no regions, as IAM.
+        """
+        region = "" if everywhere else self.region
+        return pulumi.Output.concat("arn:", self.partition, ":", service, ":", region, ":", self.account_id, ":", name)
 
     def endpoint(self, service: str) -> pulumi.Output[str]:
         """Return what `kms:ViaService` calls a service of this region."""
@@ -40,6 +51,6 @@ def current_account() -> Account:
     region = aws.get_region_output()
     return Account(
         account_id=identity.account_id,
-        region=region.apply(lambda found: found.region or pulumi.get(found, "id")),
+        region=region.apply(lambda found: found.region or pulumi.get(found, "id")),  # pyright: ignore[reportUnknownMemberType] (has no types)
         partition=identity.arn.apply(lambda arn: arn.split(":")[1]),
     )

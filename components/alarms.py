@@ -49,7 +49,7 @@ def function_alarms(function_name: Input[str], timeout_seconds: int) -> list[Ala
             statistic="Sum",
             threshold=1,
             dimensions=dimensions,
-            meaning="An invocation raised, timed out or ran out of memory: look at the log (ops tail).",
+            meaning="An invocation failed: it raised, timed out or ran out of memory. The log says why: ops tail.",
         ),
         Alarm(
             role="throttles",
@@ -58,7 +58,7 @@ def function_alarms(function_name: Input[str], timeout_seconds: int) -> list[Ala
             statistic="Sum",
             threshold=1,
             dimensions=dimensions,
-            meaning="Lambda refused an invocation for want of concurrency: see the account's limit (ops doctor).",
+            meaning="Throttled: no concurrency was available for an invocation. ops doctor shows the account's limit.",
         ),
         Alarm(
             role="duration",
@@ -67,12 +67,13 @@ def function_alarms(function_name: Input[str], timeout_seconds: int) -> list[Ala
             statistic="Maximum",
             threshold=round(timeout_seconds * 1_000 * SLOW_SHARE),
             dimensions=dimensions,
-            meaning=f"An invocation took over {SLOW_SHARE:.0%} of its {timeout_seconds} s: soon it is cut off.",
+            meaning=f"An invocation took over {SLOW_SHARE:.0%} of its {timeout_seconds} s timeout. Raise "
+            "timeout_seconds, or find out what is slow: ops tail.",
         ),
     ]
 
 
-def failure_queue_alarm(queue_name: Input[str]) -> Alarm:
+def dead_letter_alarm(queue_name: Input[str]) -> Alarm:
     """Return the alarm on a queue that should be empty."""
     return Alarm(
         role="dlq-depth",
@@ -81,23 +82,24 @@ def failure_queue_alarm(queue_name: Input[str]) -> Alarm:
         statistic="Maximum",
         threshold=1,
         dimensions={"QueueName": queue_name},
-        meaning="Events failed for good and wait in the failure queue: read one, mend the cause, then ops redrive.",
+        meaning="Events failed for good and are in the dead-letter queue. ops redrive --dry-run shows them; fix the "
+        "cause, then run ops redrive.",
     )
 
 
 def queue_alarms(
     queue_name: Input[str], dlq_name: Input[str], service: Input[str], oldest_message_seconds: int
 ) -> list[Alarm]:
-    """Return what a queue trigger has: failure-queue depth, oldest message, and messages reported as failed.
+    """Return what a queue trigger has: dead-letter queue depth, oldest message, and messages reported as failed.
 
     Args:
         queue_name: The source queue.
-        dlq_name: Its failure queue.
+        dlq_name: Its dead-letter queue.
         service: The function's metrics dimension (POWERTOOLS_SERVICE_NAME).
         oldest_message_seconds: The age at which the queue counts as stuck.
     """
     return [
-        failure_queue_alarm(dlq_name),
+        dead_letter_alarm(dlq_name),
         Alarm(
             role="oldest-message",
             namespace="AWS/SQS",
@@ -105,7 +107,8 @@ def queue_alarms(
             statistic="Maximum",
             threshold=oldest_message_seconds,
             dimensions={"QueueName": queue_name},
-            meaning=f"A message is {oldest_message_seconds} s old: the function is too slow, or fails.",
+            meaning=f"A message has waited for {oldest_message_seconds} s. The function is too slow, throttled or "
+            "failing: ops tail, ops doctor.",
         ),
         Alarm(
             role="failed-messages",
@@ -114,16 +117,16 @@ def queue_alarms(
             statistic="Sum",
             threshold=1,
             dimensions={"service": service},
-            meaning="Messages were reported as failed. These are not Lambda errors: look at the log (ops tail).",
+            meaning="The function reported messages as failed; they are delivered again. The log says why: ops tail.",
         ),
     ]
 
 
-def async_alarms(function_name: Input[str], failure_queue_name: Input[str]) -> list[Alarm]:
-    """Return what an asynchronous trigger has: dropped events, undelivered failures, failure-queue depth."""
+def async_alarms(function_name: Input[str], dlq_name: Input[str]) -> list[Alarm]:
+    """Return what an asynchronous trigger has: dropped events, undelivered failures, dead-letter queue depth."""
     dimensions = {"FunctionName": function_name}
     return [
-        failure_queue_alarm(failure_queue_name),
+        dead_letter_alarm(dlq_name),
         Alarm(
             role="events-dropped",
             namespace="AWS/Lambda",
@@ -131,7 +134,7 @@ def async_alarms(function_name: Input[str], failure_queue_name: Input[str]) -> l
             statistic="Sum",
             threshold=1,
             dimensions=dimensions,
-            meaning="Lambda gave events up (too old, or retried in vain): look into the failure queue.",
+            meaning="Lambda gave up on events: too old, or failed after all retries. Look into the dead-letter queue.",
         ),
         Alarm(
             role="failures-undelivered",
@@ -140,7 +143,8 @@ def async_alarms(function_name: Input[str], failure_queue_name: Input[str]) -> l
             statistic="Sum",
             threshold=1,
             dimensions=dimensions,
-            meaning="A failed event could not be put into the failure queue and is lost: check the role's policy.",
+            meaning="A failed event could not be put into the dead-letter queue and is lost. Check the role's policy, "
+            "and the event's size: the queue takes 256 KiB.",
         ),
     ]
 
@@ -155,7 +159,7 @@ def api_alarms(api_id: Input[str]) -> list[Alarm]:
             statistic="Sum",
             threshold=1,
             dimensions={"ApiId": api_id},
-            meaning="The API answered 5xx: the function raised or took over 30 s. Look at the log (ops tail).",
+            meaning="The API answered 5xx: the function raised, or took over 30 s. The log says why: ops tail.",
         )
     ]
 

@@ -36,7 +36,7 @@ class ArtifactBucket(pulumi.ComponentResource):
     def __init__(self, name: str, args: ArtifactBucketArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("strata:components:ArtifactBucket", name, None, opts)
         child = ResourceOptions(parent=self)
-        # What it holds can be built again from the repository, so that destroying a stack may delete it as it is.
+        # What it holds can be built again from the repository, so destroying a stack may delete it as it is.
         self.bucket = aws.s3.Bucket(f"{name}-bucket", force_destroy=True, opts=child)
         self.bucket_name = close(name, self.bucket, args.kms_key_arn, child)
         self.register_outputs({"bucket_name": self.bucket_name})

@@ -16,12 +16,12 @@ import pulumi_command as command
 from pulumi import ResourceOptions
 
 from components import limits, values
-from layer_builds import layer_digest
+from layer_builds.plan import layer_digest
 
 if TYPE_CHECKING:
     from pulumi import Input
 
-    from layer_builds import LayerSpec, Target
+    from layer_builds.plan import LayerSpec, Target
 
 Builder = Literal["native", "docker"]
 Compiler = Literal["pinned", "running"]

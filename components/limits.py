@@ -1,6 +1,6 @@
 """AWS's limits, each with its unit and the page that states it.
 
-Owns the numbers only. Settings check stack config against them and components check their arguments, so that a value
+Owns the numbers only. Settings check stack config against them and components check their arguments, so a value
 that AWS would refuse in the middle of a deployment is refused before anything is registered.
 """
 
@@ -37,6 +37,15 @@ class Limit:
 
 FUNCTION_MEMORY: Final = Limit(128, 10_240, "MB", LAMBDA_QUOTAS)
 FUNCTION_TIMEOUT: Final = Limit(1, 900, "seconds", LAMBDA_QUOTAS)
+EPHEMERAL_STORAGE: Final = Limit(512, 10_240, "MB", LAMBDA_QUOTAS)
+SNAPSTART: Final = "https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html"
+SNAPSTART_STORAGE_MB: Final = 512
+RUNTIMES_WITHOUT_SNAPSTART: Final = frozenset({"python3.11"})
+VPC_SUBNETS: Final = Limit(1, 16, "subnets", "https://docs.aws.amazon.com/lambda/latest/api/API_VpcConfig.html")
+VPC_SECURITY_GROUPS: Final = Limit(1, 5, "security groups", VPC_SUBNETS.link)
+PROVISIONED_CONCURRENCY: Final = Limit(
+    1, 1_000_000, "", "https://docs.aws.amazon.com/lambda/latest/dg/provisioned-concurrency.html"
+)
 RESERVED_CONCURRENCY: Final = Limit(
     0, 1_000_000, "", "https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"
 )
@@ -44,23 +53,27 @@ RESERVED_CONCURRENCY: Final = Limit(
 ENVIRONMENT_BYTES: Final = Limit(0, 4_096, "bytes", LAMBDA_QUOTAS)
 REFERENCE_BYTES: Final = 150
 """The most that the ARN of a secret made by the stack has; it is known after deploying only."""
-LAYERS_PER_FUNCTION: Final = Limit(0, 5, "layers", LAMBDA_QUOTAS)
 
 BATCH_SIZE: Final = Limit(1, 10_000, "messages", SQS_MAPPING)
 LARGEST_BATCH_WITHOUT_WINDOW: Final = 10
 BATCHING_WINDOW: Final = Limit(0, 300, "seconds", SQS_MAPPING)
 MAXIMUM_CONCURRENCY: Final = Limit(2, 1_000, "invocations", SQS_MAPPING)
 MAX_RECEIVE_COUNT: Final = Limit(5, 1_000, "receives", SQS_MAPPING)
-"""AWS accepts 1; fewer than 5 sends messages to the failure queue when Lambda merely throttles."""
+"""AWS accepts 1; fewer than 5 sends messages to the dead-letter queue when Lambda merely throttles."""
 VISIBILITY_FACTOR: Final = 6
 """Visibility timeout: at least this many function timeouts, plus the batching window. See SQS_MAPPING."""
-MESSAGE_RETENTION: Final = Limit(60, 1_209_600, "seconds", SQS_QUOTAS)
+MESSAGE_DELAY: Final = Limit(0, 900, "seconds", SQS_QUOTAS)
 MESSAGE_SIZE: Final = Limit(1_024, 1_048_576, "bytes", SQS_QUOTAS)
 PROVIDER_MESSAGE_BYTES: Final = 262_144
 """The AWS provider's own default for a queue, and the most that its older versions accept:
 https://github.com/pulumi/pulumi-aws/issues/6321."""
 QUEUE_RETENTION_SECONDS: Final = 4 * 24 * 3_600
-FAILURE_RETENTION_SECONDS: Final = 14 * 24 * 3_600
+DLQ_RETENTION_SECONDS: Final = 14 * 24 * 3_600
+
+BUCKET_LABEL_LENGTH: Final = 24
+"""A bucket's name in the config: with project, longest stack and random part it stays within S3's 63 characters."""
+S3_KEY_BYTES: Final = 1_024
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 
 ASYNC_RETRY_ATTEMPTS: Final = Limit(0, 2, "retries", ASYNC_RETRIES)
 ASYNC_EVENT_AGE: Final = Limit(60, 21_600, "seconds", ASYNC_RETRIES)
@@ -113,12 +126,14 @@ PHYSICAL_NAME_LENGTHS: Final = {
     "aws:cloudwatch/logGroup:LogGroup": 512,
     "aws:cloudwatch/metricAlarm:MetricAlarm": 255,
     "aws:apigatewayv2/api:Api": 128,
+    "aws:dynamodb/table:Table": 255,
+    "aws:ecr/repository:Repository": 256,
 }
 """The longest physical name of each type that the program leaves to Pulumi's autonaming."""
 LAYER_NAME_LENGTH: Final = 64
-"""AWS takes 140; ARNs are printed and compared by people, so that the project stays at the common 64."""
+"""AWS takes 140; ARNs are printed and compared by people, so the project stays at the common 64."""
 STACK_NAME_LENGTH: Final = 16
-"""So that the longest name of the longest function stays within 63 (S3) and 64 (functions and roles)."""
+"""With it the longest name of the longest function stays within 63 (S3) and 64 (functions and roles) characters."""
 
 
 def check_retention(days: int) -> None:

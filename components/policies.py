@@ -97,17 +97,18 @@ def read_parameters(parameter_arns: Sequence[Input[str]]) -> Statement:
     return Statement(sid="ReadParameters", actions=("ssm:GetParameter",), resources=tuple(parameter_arns))
 
 
-def decrypt(key_arn: Input[str], service: str, via: Input[str]) -> Statement:
-    """Decrypt with a customer key, only through the service that holds the secret.
+def decrypt(key_arn: Input[str], service: str, via: Input[str], *, and_encrypt: bool = False) -> Statement:
+    """Decrypt with a customer key, only through the service that holds what it encrypts.
 
     Args:
         key_arn: The customer key.
-        service: `Secrets` or `Parameters`, for the statement's name.
+        service: `Secrets`, `Parameters` or `Objects`, for the statement's name.
         via: The service's endpoint in this region, `secretsmanager.<region>.amazonaws.com`.
+        and_encrypt: Also what writing through the service needs.
     """
     return Statement(
         sid=f"Decrypt{service}",
-        actions=("kms:Decrypt",),
+        actions=("kms:Decrypt", "kms:GenerateDataKey") if and_encrypt else ("kms:Decrypt",),
         resources=(key_arn,),
         conditions={"StringEquals": {"kms:ViaService": via}},
     )
@@ -131,8 +132,65 @@ def read_objects(objects_arn: Input[str]) -> Statement:
     return Statement(sid="ReadObjects", actions=("s3:GetObject",), resources=(objects_arn,))
 
 
+def send_messages(queue_arn: Input[str]) -> Statement:
+    """Send messages to one queue."""
+    return Statement(sid="SendMessages", actions=("sqs:SendMessage",), resources=(queue_arn,))
+
+
+def delay_messages(queue_arn: Input[str]) -> Statement:
+    """Say when a message that was received is delivered again."""
+    return Statement(sid="DelayMessages", actions=("sqs:ChangeMessageVisibility",), resources=(queue_arn,))
+
+
+def find_objects(sid: str, bucket_arn: Input[str]) -> Statement:
+    """List a bucket: without it S3 answers 403 for an object that is not there, and 404 with it.
+
+    Args:
+        sid: Of the statement.
+        bucket_arn: The bucket.
+    """
+    return Statement(sid=sid, actions=("s3:ListBucket",), resources=(bucket_arn,))
+
+
+def use_table(
+    sid: str, actions: Sequence[str], table_arn: Input[str], index_arns: Sequence[Input[str]] = ()
+) -> Statement:
+    """Work with the items of one DynamoDB table.
+
+    Args:
+        sid: The statement's name: which table.
+        actions: `dynamodb:GetItem` and so on, those that the code calls.
+        table_arn: The table.
+        index_arns: Its indexes that are queried.
+    """
+    return Statement(sid=sid, actions=tuple(actions), resources=(table_arn, *index_arns))
+
+
+def invoke_function(alias_arn: Input[str]) -> Statement:
+    """Invoke another function, at its live alias only."""
+    return Statement(sid="InvokeFunction", actions=("lambda:InvokeFunction",), resources=(alias_arn,))
+
+
+def manage_network_interfaces() -> Statement:
+    """Let Lambda put the function into a VPC, in the role's name."""
+    return Statement(
+        sid="ManageNetworkInterfaces",
+        actions=(
+            "ec2:CreateNetworkInterface",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSubnets",
+            "ec2:DeleteNetworkInterface",
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:UnassignPrivateIpAddresses",
+        ),
+        resources=("*",),
+        reason="Lambda refuses a function whose role is not allowed these on every resource: "
+        "https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions",
+    )
+
+
 def send_failures(queue_arn: Input[str]) -> Statement:
-    """Let Lambda put failed asynchronous events into their queue, in the role's name."""
+    """Let Lambda put failed asynchronous events into their dead-letter queue, in the role's name."""
     return Statement(sid="SendFailures", actions=("sqs:SendMessage",), resources=(queue_arn,))
 
 
@@ -154,9 +212,16 @@ def tls_only(bucket_arn: Input[str], objects_arn: Input[str]) -> dict[str, Any]:
 
 
 def accept_bucket_events(
-    topic_arn: Input[str], bucket_arns: Sequence[Input[str]], account_id: Input[str]
+    action: str, target_arn: Input[str], bucket_arns: Sequence[Input[str]], account_id: Input[str]
 ) -> dict[str, Any]:
-    """Return a topic policy that lets S3 publish the events of these buckets of this account, and nothing else."""
+    """Return a topic's or queue's policy that admits S3 with the events of these buckets, and nothing else.
+
+    Args:
+        action: `sns:Publish` or `sqs:SendMessage`.
+        target_arn: The topic or queue.
+        bucket_arns: The buckets.
+        account_id: Their owner.
+    """
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -164,8 +229,8 @@ def accept_bucket_events(
                 "Sid": "AcceptBucketEvents",
                 "Effect": "Allow",
                 "Principal": {"Service": "s3.amazonaws.com"},
-                "Action": "sns:Publish",
-                "Resource": topic_arn,
+                "Action": action,
+                "Resource": target_arn,
                 "Condition": {
                     "ArnEquals": {"aws:SourceArn": list(bucket_arns)},
                     "StringEquals": {"aws:SourceAccount": account_id},

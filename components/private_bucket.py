@@ -21,6 +21,8 @@ class PrivateBucketArgs:
 
     kms_key_arn: str | None = None
     """Customer key for the objects; None uses S3's own key."""
+    protect: bool = False
+    """Refuse to delete the bucket, before anything of the stack is deleted."""
 
 
 class PrivateBucket(pulumi.ComponentResource):
@@ -32,7 +34,8 @@ class PrivateBucket(pulumi.ComponentResource):
     def __init__(self, name: str, args: PrivateBucketArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("strata:components:PrivateBucket", name, None, opts)
         child = ResourceOptions(parent=self)
-        self.bucket = aws.s3.Bucket(f"{name}-bucket", opts=child)
+        # Objects cannot be made again: S3 refuses to delete a bucket that has some, but only when much else is gone.
+        self.bucket = aws.s3.Bucket(f"{name}-bucket", opts=ResourceOptions(parent=self, protect=args.protect))
         self.bucket_name = close(name, self.bucket, args.kms_key_arn, child)
         self.register_outputs({"bucket_name": self.bucket_name})
 
@@ -49,6 +52,8 @@ def close(name: str, bucket: aws.s3.Bucket, kms_key_arn: str | None, opts: Resou
     Returns:
         Its name, known once all three are there: an object written before would not be encrypted as asked.
     """
+    # They go with the bucket. Deleted before it, as dependents are, they leave a bucket that S3 refuses to delete open.
+    with_bucket = ResourceOptions.merge(opts, ResourceOptions(retain_on_delete=True))
     block = aws.s3.BucketPublicAccessBlock(
         f"{name}-private",
         bucket=bucket.id,
@@ -56,7 +61,7 @@ def close(name: str, bucket: aws.s3.Bucket, kms_key_arn: str | None, opts: Resou
         block_public_policy=True,
         ignore_public_acls=True,
         restrict_public_buckets=True,
-        opts=opts,
+        opts=with_bucket,
     )
     default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
         sse_algorithm="AES256" if kms_key_arn is None else "aws:kms", kms_master_key_id=kms_key_arn
@@ -69,7 +74,7 @@ def close(name: str, bucket: aws.s3.Bucket, kms_key_arn: str | None, opts: Resou
                 apply_server_side_encryption_by_default=default, bucket_key_enabled=kms_key_arn is not None
             )
         ],
-        opts=opts,
+        opts=with_bucket,
     )
     document = policies.tls_only(bucket.arn, pulumi.Output.concat(bucket.arn, "/*"))
     # One after the other: S3 answers 409 to two changes of one bucket's access at the same time.
@@ -77,6 +82,6 @@ def close(name: str, bucket: aws.s3.Bucket, kms_key_arn: str | None, opts: Resou
         f"{name}-tls-only",
         bucket=bucket.id,
         policy=pulumi.Output.json_dumps(document),
-        opts=ResourceOptions.merge(opts, ResourceOptions(depends_on=[block, encryption])),
+        opts=ResourceOptions.merge(with_bucket, ResourceOptions(depends_on=[block, encryption])),
     )
     return policy.bucket

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi_aws as aws
+from pulumi import ResourceOptions
 
 from components import limits, policies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pulumi import Input, ResourceOptions
+    from pulumi import Input
 
     from components.account import Account
     from components.function_settings import SecretReference
-    from components.settings import SecretSettings
+    from components.stack_sections import SecretSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class FunctionSecret:
     """The contract's name, `OPENAI_API_KEY`."""
     secret_arn: Input[str] | None = None
     parameter: str | None = None
+    announced: bool = True
+    """By a variable of the secret's name; else the function has a variable of its own for that."""
 
     @property
     def reference(self) -> Input[str]:
@@ -44,12 +47,20 @@ class FunctionSecret:
     @property
     def environment(self) -> dict[str, Input[str]]:
         """The one variable that tells the function where to look."""
+        if not self.announced:
+            return {}
         suffix = "SECRET_ARN" if self.secret_arn is not None else "PARAMETER"
         return {f"{self.variable}_{suffix}": self.reference}
 
 
 def function_secret(
-    name: str, variable: str, given: SecretReference | None, stack: SecretSettings, opts: ResourceOptions
+    name: str,
+    variable: str,
+    given: SecretReference | None,
+    stack: SecretSettings,
+    opts: ResourceOptions,
+    *,
+    protect: bool = False,
 ) -> FunctionSecret:
     """Return the reference that config gives, or make an empty secret.
 
@@ -59,6 +70,7 @@ def function_secret(
         given: What config says about it; None makes a new secret.
         stack: The key and recovery window for new secrets.
         opts: The owner's options for children.
+        protect: Refuse to delete a secret that the stack made.
     """
     if given is not None:
         return planned_secret(variable, given)
@@ -67,7 +79,8 @@ def function_secret(
         description=f"{variable} of {name}. Empty until `python -m ops secret set` fills it.",
         kms_key_id=stack.kms_key_arn,
         recovery_window_in_days=stack.recovery_window_days,
-        opts=opts,
+        # Somebody would have to fill a new one.
+        opts=ResourceOptions.merge(opts, ResourceOptions(protect=protect)),
     )
     return FunctionSecret(variable=variable, secret_arn=made.arn)
 
@@ -81,7 +94,9 @@ def planned_secret(variable: str, given: SecretReference | None) -> FunctionSecr
     """
     if given is None:
         return FunctionSecret(variable=variable, secret_arn="?" * limits.REFERENCE_BYTES)
-    return FunctionSecret(variable=variable, secret_arn=given.secret_arn, parameter=given.parameter)
+    return FunctionSecret(
+        variable=variable, secret_arn=given.secret_arn, parameter=given.parameter, announced=given.announced
+    )
 
 
 def secret_statements(
@@ -108,7 +123,7 @@ def secret_statements(
     return statements
 
 
-def merged_environment(secrets: Sequence[FunctionSecret]) -> dict[str, Input[str]]:
+def variables_of(secrets: Sequence[FunctionSecret]) -> dict[str, Input[str]]:
     """Return the variables that point at all of a function's secrets."""
     return {key: value for secret in secrets for key, value in secret.environment.items()}
 

@@ -1,6 +1,6 @@
-"""The stack's config: which sections there are, and reading them all.
+"""The stack's config, read and checked whole: its common sections, and those of its systems.
 
-The only reader of stack config; defaults live in the sections' models only. No secret value ever gets in here: a
+The only reader of stack config; it knows no system, it is given their models. No secret value ever gets in here: a
 function's secrets are references. docs/config.md is generated from the models (`python -m components.config_docs`).
 """
 
@@ -9,80 +9,41 @@ from __future__ import annotations
 import platform
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, Literal
-
-from pydantic import AfterValidator, Field
+from typing import TYPE_CHECKING, Any, Final
 
 from components import limits, values
-from components.systems.embedding_settings import EmbeddingSettings
-from components.validation import S, Section, SettingsError, read_section, shown, unknown_key
+from components.bucket_trigger import bucket_problem
+from components.names import PROJECT
+from components.problems import shown, unknown_key
+from components.section import Section
+from components.stack_sections import (
+    COMMON_SECTIONS,
+    LayerSettings,
+    ObservabilitySettings,
+    ProtectionSettings,
+    RoleSettings,
+    RolloutSettings,
+    SecretSettings,
+)
+from components.validation import SettingsError, read_section
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+    from components.container_image import ImageSettings
     from components.function_settings import FunctionSettings
 
-PROJECT: Final = "strata"
-PARTITIONS: Final = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+PARTITIONS: Final = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "eusc-": "aws-eusc",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+    "eu-isof-": "aws-iso-f",
+}
 """Of the regions whose names begin so; all others are in `aws`."""
-
-
-class LayerSettings(Section):
-    """How layers are built and kept."""
-
-    builder: Literal["native", "docker"] = Field(
-        default="native", description="`native` installs the target's wheels with uv; `docker` also builds from source."
-    )
-    compiler: Literal["pinned", "running"] = Field(
-        default="pinned",
-        description="Which Python writes the layers' bytecode: the pinned patch release of the runtime, or the one "
-        "that runs Pulumi (the local stack).",
-    )
-    keep_versions: bool = Field(
-        default=False,
-        description="Keep replaced layer versions, also after `pulumi destroy`, for functions outside this stack; "
-        "`ops prune` deletes old ones. Turn it on in an `up` of its own: versions that the same `up` replaces go.",
-    )
-    bucket: Annotated[str, AfterValidator(values.bucket_name)] | None = Field(
-        default=None,
-        description="An existing bucket that stacks and CI share as a build cache; unset makes one. A deploy role "
-        "needs it as well: `ArtifactBucketName` in deploy.md.",
-    )
-
-
-class ObservabilitySettings(Section):
-    """Logs and alarms of every function."""
-
-    log_retention_days: Annotated[int, AfterValidator(values.log_retention)] = Field(
-        default=30, description="Days that logs are kept."
-    )
-    alarm_topic_arn: Annotated[str, AfterValidator(values.topic_arn)] | None = Field(
-        default=None, description="An SNS topic that is told when an alarm starts and ends; unset tells nobody."
-    )
-
-
-class SecretSettings(Section):
-    """The secrets that the stack makes, and the key of all that it reads."""
-
-    kms_key_arn: Annotated[str, AfterValidator(values.key_arn)] | None = Field(
-        default=None,
-        description="The customer key of the functions' secrets and of the artifact bucket that the stack makes: both "
-        "are encrypted with it, and the functions' roles may decrypt with it through Secrets Manager and Parameter "
-        "Store only. A deploy role needs it as well: `CustomerKeyArn` in deploy.md. Unset is AWS's own key.",
-    )
-    recovery_window_days: Annotated[int, AfterValidator(values.recovery_window)] = Field(
-        default=30, description="Days in which a deleted secret can be restored; 0 deletes at once."
-    )
-
-
-class RoleSettings(Section):
-    """The functions' roles."""
-
-    permissions_boundary_arn: Annotated[str, AfterValidator(values.policy_arn)] | None = Field(
-        default=None,
-        description="A managed policy that limits every role the stack makes, whatever the role's own policies say; "
-        "many organisations ask for one. Unset is none.",
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,85 +51,75 @@ class Settings:
     """A stack's whole config, checked."""
 
     layers: LayerSettings
+    images: ImageSettings
     observability: ObservabilitySettings
     secrets: SecretSettings
     roles: RoleSettings
+    protection: ProtectionSettings
+    rollout: RolloutSettings
     systems: Mapping[str, FunctionSettings]
     """By section; those that the stack does not configure are not in it, and not deployed."""
     profile: str | None
     """`aws:profile`, which publishing must use as well."""
 
-    @property
-    def embedding(self) -> EmbeddingSettings | None:
-        """The embedding system's section; None: the stack does not have it."""
-        section = self.systems.get("embedding")
-        return section if isinstance(section, EmbeddingSettings) else None
-
-
-COMMON_SECTIONS: Final = {
-    "layers": LayerSettings,
-    "observability": ObservabilitySettings,
-    "secrets": SecretSettings,
-    "roles": RoleSettings,
-}
-SYSTEM_SECTIONS: Final[Mapping[str, type[FunctionSettings]]] = {
-    "embedding": EmbeddingSettings,
-}
-"""Their systems are in `systems/registry.py`. `make new-function` adds a line."""
-
 
 def load_settings(
-    config: Mapping[str, str], *, stack: str, encrypted: Collection[str] = (), python: str | None = None
+    config: Mapping[str, str],
+    models: Mapping[str, type[FunctionSettings]],
+    *,
+    stack: str,
+    project: str = PROJECT,
+    encrypted: Collection[str] = (),
+    python: str | None = None,
 ) -> Settings:
     """Check a stack's whole config.
 
     Args:
         config: Pulumi's key → value; objects are JSON, as Pulumi hands them over.
+        models: The section of each system, by its name.
         stack: The stack's name.
+        project: The project's name, as Pulumi.yaml has it.
         encrypted: The keys that hold an encrypted value.
         python: The running Python's version, for `compiler: running`; None asks.
 
     Raises:
         SettingsError: with all problems at once.
     """
-    problems = [*_stack_name(stack), *_profile(config.get("aws:profile"))]
-    known = [f"{PROJECT}:{name}" for name in (*COMMON_SECTIONS, *SYSTEM_SECTIONS)]
+    problems = [*_project_name(project), *_stack_name(stack), *_profile(config.get("aws:profile"))]
+    known = [f"{PROJECT}:{name}" for name in (*COMMON_SECTIONS, *models)]
     mine = sorted(key for key in config if key.startswith(f"{PROJECT}:"))
     problems += [unknown_key(key, known) for key in mine if key not in known]
     problems += [_refuse_encrypted(key) for key in mine if key in encrypted]
-    readable = {key: config[key] for key in mine if key not in encrypted}
-
-    def section(model: type[S], name: str) -> S | None:
-        key = f"{PROJECT}:{name}"
-        return None if key in encrypted else read_section(model, key, readable.get(key), problems)
-
-    layers = section(LayerSettings, "layers")
-    observability = section(ObservabilitySettings, "observability")
-    secrets = section(SecretSettings, "secrets")
-    roles = section(RoleSettings, "roles")
-    systems = {name: section(model, name) for name, model in SYSTEM_SECTIONS.items() if f"{PROJECT}:{name}" in config}
-    read = {"observability": observability, "secrets": secrets, "roles": roles, **systems}
-    problems += _of_another_region(read, config.get("aws:region"))
-    if not systems:
-        sections = " or ".join(f"{PROJECT}:{name}" for name in SYSTEM_SECTIONS)
-        problems.append(f"no system is configured, so that the stack would be empty: add {sections}")
-    if layers is not None and layers.compiler == "running":
+    wanted = {**COMMON_SECTIONS, **{name: model for name, model in models.items() if f"{PROJECT}:{name}" in config}}
+    read: dict[str, Any] = {
+        name: read_section(model, f"{PROJECT}:{name}", config.get(f"{PROJECT}:{name}"), problems)
+        for name, model in wanted.items()
+        if f"{PROJECT}:{name}" not in encrypted
+    }
+    systems: dict[str, FunctionSettings] = {
+        name: section for name, section in read.items() if name in models and section is not None
+    }
+    problems += [*_of_another_region(read, config.get("aws:region")), *_bucket_conflicts(systems)]
+    if not wanted.keys() & models.keys():
+        sections = " or ".join(f"{PROJECT}:{name}" for name in models)
+        problems.append(f"no system is configured, so the stack would be empty: add {sections}")
+    layers = read.get("layers")
+    if isinstance(layers, LayerSettings) and layers.compiler == "running":
         problems += _compiler_fits(systems, python or platform.python_version())
-    if problems or layers is None or observability is None or secrets is None or roles is None:
+    if problems:
         raise SettingsError(problems)
-    return Settings(
-        layers=layers,
-        observability=observability,
-        secrets=secrets,
-        roles=roles,
-        systems={name: one for name, one in systems.items() if one is not None},
-        profile=config.get("aws:profile"),
+    common = {name: read[name] for name in COMMON_SECTIONS}
+    return Settings(**common, systems=systems, profile=config.get("aws:profile"))
+
+
+def _project_name(project: str) -> list[str]:
+    if project == PROJECT:
+        return []
+    why = (
+        "the names of all resources begin with it, the deploy roles of docs/bootstrap.yaml reach no others, and AWS "
+        "would refuse or cut longer ones. Stacks in one account are told apart by their own names"
     )
-
-
-def logical_name(system: str) -> str:
-    """Return a system's name in resource names, which are kebab case."""
-    return system.replace("_", "-")
+    return [f"Pulumi.yaml's name is {shown(project)}, and has to be {PROJECT}: {why}."]
 
 
 def _stack_name(stack: str) -> list[str]:
@@ -177,8 +128,8 @@ def _stack_name(stack: str) -> list[str]:
     if re.fullmatch(own, stack):
         return []
     rule = f"1 to {limits.STACK_NAME_LENGTH} lower-case letters, digits and hyphens, neither bootstrap nor bootstrap-…"
-    way_out = "`pulumi stack rename` changes it."
-    return [f"the stack's name is {shown(stack)}: every resource's name holds it, so that it must be {rule}. {way_out}"]
+    remedy = "`pulumi stack rename` changes it while nothing is deployed (docs/deploy.md, Renaming a stack)."
+    return [f"the stack's name is {shown(stack)}: every resource's name holds it, so it must be {rule}. {remedy}"]
 
 
 def _profile(profile: str | None) -> list[str]:
@@ -194,8 +145,13 @@ def _of_another_region(sections: Mapping[str, Section | None], region: str | Non
     """A function, an alarm and a key work with what is in their own region; IAM has partitions only."""
     if region is None:
         return []
-    partition = next((one for start, one in PARTITIONS.items() if region.startswith(start)), "aws")
-    found = [item for name, one in sections.items() if one is not None for item in _arns(f"{PROJECT}:{name}", one)]
+    partition = next((name for start, name in PARTITIONS.items() if region.startswith(start)), "aws")
+    found = [
+        item
+        for name, section in sections.items()
+        if section is not None
+        for item in _arns(f"{PROJECT}:{name}", section)
+    ]
     wrong = [
         (key, arn) for key, arn in found if arn.split(":")[1] != partition or arn.split(":")[3] not in {region, ""}
     ]
@@ -208,22 +164,36 @@ def _of_another_region(sections: Mapping[str, Section | None], region: str | Non
 
 def _arns(path: str, section: Section) -> Iterator[tuple[str, str]]:
     """Yield every ARN of a section, and of the sections in it, with its key."""
-    for key in type(section).model_fields:
-        value = getattr(section, key)
+    for name in type(section).model_fields:
+        value = getattr(section, name)
         if isinstance(value, Section):
-            yield from _arns(f"{path}.{key}", value)
-        elif key.endswith("_arn") and value is not None:
-            yield f"{path}.{key}", value
+            yield from _arns(f"{path}.{name}", value)
+        elif name.endswith("_arn") and value is not None:
+            yield f"{path}.{name}", value
 
 
-def _compiler_fits(functions: Mapping[str, FunctionSettings | None], python: str) -> list[str]:
+def _bucket_conflicts(systems: Mapping[str, FunctionSettings]) -> list[str]:
+    """What S3 would refuse, or what would never stop, among all uses of a bucket in the stack."""
+    uses = [(system, use) for system, section in systems.items() for use in section.bucket_uses()]
+    found: list[str] = []
+    for bucket in sorted({use.bucket for _, use in uses}):
+        here = [(system, use) for system, use in uses if use.bucket == bucket]
+        filters = [use.told_of for _, use in here if use.told_of is not None]
+        written = [use.writes_under for _, use in here if use.writes_under is not None]
+        if (problem := bucket_problem(filters, written)) is not None:
+            users = ", ".join(sorted({f"{PROJECT}:{system}" for system, _ in here}))
+            found.append(f"bucket {bucket} ({users}): {problem}.")
+    return found
+
+
+def _compiler_fits(systems: Mapping[str, FunctionSettings], python: str) -> list[str]:
     """Bytecode of one minor version is of no use to another."""
     minor = ".".join(python.split(".")[:2])
     return [
         f"{PROJECT}:layers.compiler is running, and Python {python} cannot compile for {PROJECT}:{name}.runtime "
-        f"{function.runtime}: set that to python{minor}, or compiler to pinned."
-        for name, function in functions.items()
-        if function is not None and function.runtime != f"python{minor}"
+        f"{section.runtime}: set that to python{minor}, or compiler to pinned."
+        for name, section in systems.items()
+        if section.runtime != f"python{minor}"
     ]
 
 

@@ -1,183 +1,131 @@
-"""What every system is made of before its trigger: its code and layers, checked, and its function.
+"""A system as the program sees it: its settings, its component, its package, its neighbours.
 
-Owns the way from a section of the stack's config to a `LambdaFunction`, and what `__main__` has to know of a system.
-Which secrets, permissions, variables and trigger a function gets is said in `systems/<name>.py`.
+Owns the way from the config's sections to registrations: everything is read and checked first, for all systems, and
+then registered, neighbours before those who ask for them. What a system is made of is said on its page in `systems/`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
-
-import pulumi
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from components import limits
-from components.alarms import METRICS_NAMESPACE
-from components.code import REPOSITORY, CodePackage, code_package
-from components.foundation import service_name
-from components.function import LambdaFunction, LambdaFunctionArgs
 from components.function_settings import FunctionSettings
+from components.house import House, SystemArgs, plain_variables
 from components.layer import physical_layer_name
-from components.settings import PROJECT, logical_name
+from components.names import PROJECT, logical_name
+from components.package import Image, Package, Zip, read_package
+from components.secret import planned_secret, variables_of
 from components.validation import SettingsError
-from layer_builds import LAYERS_DIR, LayerSpec, check_function_budget, load_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
-    from pulumi import Input, ResourceOptions
-
-    from components.foundation import Foundation
-    from components.policies import Statement
+    from components.settings import Settings
 
 S = TypeVar("S", bound=FunctionSettings)
-Exports = dict[str, "Input[object]"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SystemArgs(Generic[S]):
-    """What a system is made of: read and checked before anything is registered."""
-
-    name: str
-    """Of the config section, the folder in `lambdas/` and the stack's output: `extract_text`."""
-    settings: S
-    code: CodePackage
-    layers: tuple[LayerSpec, ...]
-    """In the order in which they are attached."""
-
-    def __post_init__(self) -> None:
-        check_function_budget(self.name, self.code.bytes, self.layers, self.settings.target)
-
-
-def system_args(
-    name: str, layers: Sequence[str], settings: S, *, repository: Path = REPOSITORY, layers_root: Path = LAYERS_DIR
-) -> SystemArgs[S]:
-    """Read a function's code and layers from the repository.
-
-    Args:
-        name: The folder in `lambdas/`.
-        layers: Names of the layers, in the order in which they are attached.
-        settings: The system's section of the stack's config.
-        repository: Where the code is.
-        layers_root: Where the layers are.
-
-    Raises:
-        LayerBuildError: a layer is not locked or built for this target, or the function would be too large.
-    """
-    return SystemArgs(
-        name=name,
-        settings=settings,
-        code=code_package(name, repository),
-        layers=tuple(load_layer(layer, root=layers_root) for layer in layers),
-    )
-
-
-def system_function(
-    name: str,
-    args: SystemArgs[S],
-    foundation: Foundation,
-    *,
-    environment: Mapping[str, Input[str]],
-    statements: Sequence[Statement] = (),
-    opts: ResourceOptions | None = None,
-) -> LambdaFunction:
-    """Register a system's function as its config says.
-
-    Args:
-        name: The logical name.
-        args: Code, layers and config.
-        foundation: Where the layers are published, and the settings of all functions.
-        environment: The function's own variables; config's extra ones and those that all functions get are added.
-        statements: What the code calls.
-        opts: The system's options for children.
-    """
-    settings, observability = args.settings, foundation.settings.observability
-    return LambdaFunction(
-        name,
-        LambdaFunctionArgs(
-            code=args.code,
-            handler=f"lambdas.{args.name}.handler.handler",
-            target=settings.target,
-            layers=[foundation.layer(layer, settings.target) for layer in args.layers],
-            environment=whole_environment(name, settings, environment),
-            statements=statements,
-            memory_mb=settings.memory_mb,
-            timeout_seconds=settings.timeout_seconds,
-            reserved_concurrency=settings.reserved_concurrency,
-            log_retention_days=observability.log_retention_days,
-            live_version=settings.live_version,
-            alarm_topic_arn=observability.alarm_topic_arn,
-            permissions_boundary_arn=foundation.settings.roles.permissions_boundary_arn,
-        ),
-        opts,
-    )
-
-
-def whole_environment(name: str, settings: FunctionSettings, own: Mapping[str, Input[str]]) -> dict[str, Input[str]]:
-    """Return a function's variables but for those of its layers.
-
-    Args:
-        name: The logical name.
-        settings: The system's section; its extra variables are in it.
-        own: What the system sets.
-    """
-    return {
-        **settings.environment,
-        **own,
-        "POWERTOOLS_SERVICE_NAME": service_name(name),
-        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-        "STRATA_STACK": pulumi.get_stack(),
-    }
-
-
-class Deployed(Protocol):
-    """A system's component."""
-
-    def exports(self) -> Exports:
-        """Return the stack's output about its function."""
-        ...
+Packaging = Zip | Image
 
 
 @dataclass(frozen=True, slots=True)
 class System(Generic[S]):
-    """One system, as `systems/registry.py` lists it."""
+    """One system, as `systems/__init__.py` lists it."""
 
-    model: type[S]
+    settings: type[S]
     """Of its config section."""
-    layers: tuple[str, ...]
-    """In the order in which they are attached."""
-    component: Callable[[str, SystemArgs[S], Foundation], Deployed]
-    planned_environment: Callable[[S], Mapping[str, Input[str]]]
-    """The function's own variables before anything is registered, so that their size is checked with the rest."""
+    component: Callable[[str, SystemArgs[S], House], object]
+    package: Packaging | Callable[[S], Packaging]
+    """What the function is shipped as, where that is config: from the section."""
+    needs: tuple[str, ...] = ()
+    """Neighbours without which it cannot work: the stack has to configure them too."""
+    uses: tuple[str, ...] = ()
+    """Neighbours that it works with where the stack has them."""
 
-    def prepare(self, name: str, settings: FunctionSettings) -> Callable[[Foundation], Exports]:
-        """Check everything that can be checked without registering anything.
+    def packaging(self, settings: S) -> Packaging:
+        """Return what the function is shipped as."""
+        return self.package if isinstance(self.package, Zip | Image) else self.package(settings)
 
-        Args:
-            name: Of the config section.
-            settings: The section, read.
 
-        Returns:
-            What registers the system, and returns the stack's output about it.
+def prepare(systems: Mapping[str, System[Any]], settings: Settings) -> Callable[[House], None]:
+    """Check everything that can be checked without registering anything.
 
-        Raises:
-            LayerBuildError: as `system_args`.
-            SettingsError: The function's variables are too large, or the name of one of its layers is too long.
-        """
-        if not isinstance(settings, self.model):
-            raise TypeError(f"system {name} is configured by {self.model.__name__}, not {type(settings).__name__}")
-        args = system_args(name, self.layers, settings)
+    Args:
+        systems: All systems by name.
+        settings: The stack's config.
+
+    Returns:
+        What registers the systems that the stack configures.
+
+    Raises:
+        LayerBuildError: a layer is not locked or built for a target, or a function would be too large.
+        SettingsError: with all problems at once: neighbours that are missing, variables that are too large or taken.
+    """
+    chosen = {name: systems[name] for name in settings.systems}
+    problems = [problem for name, system in chosen.items() for problem in _missing(name, system, chosen)]
+    prepared: dict[str, SystemArgs[Any]] = {}
+    for name, system in chosen.items():
+        section = settings.systems[name]
         try:
-            self._check_limits(args)
+            package = read_package(name, system.packaging(section), section.target)
+            _check(name, section, package, settings)
         except ValueError as wrong:
-            raise SettingsError([f"{PROJECT}:{name}: {wrong}"]) from None
-        return lambda foundation: self.component(logical_name(name), args, foundation).exports()
+            problems.append(f"{PROJECT}:{name}: {wrong}")
+        else:
+            prepared[name] = SystemArgs(name=name, settings=section, package=package)
+    if problems:
+        raise SettingsError(problems)
 
-    def _check_limits(self, args: SystemArgs[S]) -> None:
-        """Refuse with ValueError what AWS would refuse in the middle of a deployment."""
-        own = self.planned_environment(args.settings)
-        from_layers = {key: value for layer in args.layers for key, value in layer.environment.items()}
-        limits.check_environment({**from_layers, **whole_environment(logical_name(args.name), args.settings, own)})
-        for layer in args.layers:
-            physical_layer_name(layer.name, args.settings.target)
+    def register(house: House) -> None:
+        for name in registration_order(chosen):
+            chosen[name].component(logical_name(name), prepared[name], house)
+        house.finish()
+
+    return register
+
+
+def registration_order(systems: Mapping[str, System[Any]]) -> list[str]:
+    """Return the systems, each after the neighbours that it asks for.
+
+    Raises:
+        graphlib.CycleError: two systems ask for each other; a queue between them would have to be made by a third.
+    """
+    graph = {
+        name: [neighbour for neighbour in (*system.needs, *system.uses) if neighbour in systems]
+        for name, system in systems.items()
+    }
+    return list(TopologicalSorter(graph).static_order())
+
+
+def _missing(name: str, system: System[Any], chosen: Mapping[str, System[Any]]) -> list[str]:
+    return [
+        f"{PROJECT}:{name} needs the system {neighbour}, which this stack does not have: add a {PROJECT}:{neighbour} "
+        f"section, or remove {PROJECT}:{name}."
+        for neighbour in system.needs
+        if neighbour not in chosen
+    ]
+
+
+def _check(name: str, section: FunctionSettings, package: Package, settings: Settings) -> None:
+    """Refuse with ValueError what AWS would refuse in the middle of a deployment, or silently do wrong."""
+    if package.kind == "image" and package.target.runtime not in settings.images.bases:
+        raise ValueError(
+            f"it is shipped as an image, and {PROJECT}:images.bases has no {package.target.runtime}: set it to "
+            "Lambda's base image by its digest, which `python -m ops images pin --stack <stack> --runtime "
+            f"{package.target.runtime}` reads from AWS's registry and writes."
+        )
+    if taken := sorted(section.environment.keys() & package.layer_variables.keys()):
+        raise ValueError(f"environment sets {', '.join(taken)}, which its layers set. Remove it.")
+    if package.kind == "zip":
+        for layer in package.layers:
+            physical_layer_name(layer.name, package.target)
+    secrets = [planned_secret(variable, given) for variable, given in section.secrets()]
+    wired = dict.fromkeys(section.wired, "?" * limits.REFERENCE_BYTES)
+    limits.check_environment(
+        {
+            **package.layer_variables,
+            **variables_of(secrets),
+            **wired,
+            **plain_variables(logical_name(name), section),
+        }
+    )

@@ -1,7 +1,7 @@
-"""SNS → function: the topic, its policy, the subscription of the alias, and the failure queue.
+"""SNS → function: the topic, its policy, the subscription of the alias, and the dead-letter queue.
 
 Owns who may publish to the topic (the buckets it is told of) and that Lambda may be invoked by this topic alone. An
-event is tried three times, then kept for 14 days in the function's failure queue.
+event is tried three times, then kept for 14 days in the function's dead-letter queue.
 """
 
 from __future__ import annotations
@@ -56,24 +56,22 @@ class TopicTrigger(pulumi.ComponentResource):
             source_arn=self.topic.arn,
             opts=child,
         )
-        self.failures = function.async_failures
         subscription = aws.sns.TopicSubscription(
             f"{name}-subscription",
             topic=self.topic.arn,
             protocol="lambda",
             endpoint=function.alias.arn,
-            opts=ResourceOptions(parent=self, depends_on=[permission, self.failures.config]),
+            opts=ResourceOptions(parent=self, depends_on=[permission, function.async_failures.config]),
         )
         self.ready = (subscription, *self._admit_buckets(name, args, child))
+        function.add_outputs({"topic_arn": self.topic.arn})
         self.register_outputs({"topic_arn": self.topic.arn})
-
-    def exports(self) -> dict[str, Input[object]]:
-        """Return the trigger's part of the function's stack output."""
-        return {"topic_arn": self.topic.arn, **self.failures.exports()}
 
     def _admit_buckets(self, name: str, args: TopicTriggerArgs, opts: ResourceOptions) -> list[Resource]:
         if not args.source_bucket_arns:
             return []
-        document = policies.accept_bucket_events(self.topic.arn, args.source_bucket_arns, args.account_id)
+        document = policies.accept_bucket_events(
+            "sns:Publish", self.topic.arn, args.source_bucket_arns, args.account_id
+        )
         policy = pulumi.Output.json_dumps(document)
         return [aws.sns.TopicPolicy(f"{name}-topic-policy", arn=self.topic.arn, policy=policy, opts=opts)]

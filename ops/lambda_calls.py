@@ -7,23 +7,30 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from ops.errors import OpsError, UsageError
 from ops.report import Report, Table
+from ops.values import as_list, as_object
+from ops.versions import published_versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mypy_boto3_lambda import LambdaClient
 
     from ops.stack import Function, Stack
 
 TEST_EVENT = {"test": True}
 """What every handler answers by importing all that its layers promise and returning the versions."""
 LARGEST_SYNC_EVENT = 6 * 1024 * 1024
+LARGEST_ASYNC_EVENT = 1024 * 1024
 """Bytes. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 ACCEPTED = 202
+LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +51,14 @@ class Answer:
     """The end of the run's log, at most 4 KB; empty unless asked for."""
 
 
-def call(client: Any, function: Function, event: object, *, asynchronous: bool = False, logs: bool = False) -> Answer:
+def call(
+    client: LambdaClient, function: Function, event: object, *, asynchronous: bool = False, logs: bool = False
+) -> Answer:
     """Invoke a function through its alias, once."""
     body = json.dumps(event).encode()
-    if len(body) > LARGEST_SYNC_EVENT:
-        raise UsageError(f"the event has {len(body):,} bytes; Lambda takes {LARGEST_SYNC_EVENT:,}")
+    largest = LARGEST_ASYNC_EVENT if asynchronous else LARGEST_SYNC_EVENT
+    if len(body) > largest:
+        raise UsageError(f"the event has {len(body):,} bytes; Lambda takes {largest:,}")
     started = time.monotonic()
     try:
         response = client.invoke(
@@ -75,7 +85,7 @@ def call(client: Any, function: Function, event: object, *, asynchronous: bool =
         status=int(response["StatusCode"]),
         version=str(response.get("ExecutedVersion", "")),
         seconds=time.monotonic() - started,
-        error=None if kind is None else describe(str(kind), payload),
+        error=describe(kind, payload) if kind else None,
         payload=payload,
         logs=base64.b64decode(response.get("LogResult", "")).decode(errors="replace"),
     )
@@ -85,24 +95,32 @@ def parse(body: bytes) -> Any:
     """An answer's JSON, or its text."""
     try:
         return json.loads(body) if body else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return body.decode(errors="replace")
 
 
 def describe(kind: str, payload: Any) -> str:
     """`Unhandled: ImportError: No module named 'tiktoken'`."""
-    if not isinstance(payload, dict):
-        return kind
-    words = [str(payload[key]) for key in ("errorType", "errorMessage") if payload.get(key)]
+    error = as_object(payload) or {}
+    words = [str(error[key]) for key in ("errorType", "errorMessage") if error.get(key)]
     return ": ".join([kind, *words])
 
 
-def read_event(text: str) -> object:
-    """The event that `--event` means: JSON in place."""
+def read_event(text: str) -> dict[str, Any]:
+    """The event that `--event` means: a JSON object, as every function here takes it."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not a JSON value")
+
     try:
-        return json.loads(text)
-    except ValueError as error:
+        event: object = json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"the event is not JSON: {error}") from None
+    found = as_object(event)
+    if found is None:
+        shown = text.strip() if len(text) <= LONGEST_SHOWN else f"{text.strip()[:LONGEST_SHOWN]}…"
+        raise UsageError(f'the event is {shown}; functions take a JSON object, such as {{"test": true}}')
+    return found
 
 
 def invoke(stack: Stack, key: str, event: object, *, asynchronous: bool, logs: bool) -> Report:
@@ -134,10 +152,11 @@ def smoke(stack: Stack, keys: Sequence[str] = ()) -> Report:
     functions = [stack.function(key) for key in keys] or list(stack.functions.values())
     client = stack.invoker()
     with ThreadPoolExecutor(max_workers=8) as pool:
-        answers = list(pool.map(lambda function: call(client, function, TEST_EVENT), functions))
+        answers = list(pool.map(call, repeat(client), functions, repeat(TEST_EVENT)))
     if not answers:
         raise OpsError(f"stack {stack.name} has no function to try")
-    verdicts = [verdict(answer) for answer in answers]
+    known = {function.key: existing(stack, function) for function in functions}
+    verdicts = [missing_version(answer, known[answer.function]) or verdict(answer) for answer in answers]
     rows = [
         ["ok" if problem is None else "fail", answer.function, answer.version, f"{answer.seconds * 1000:.0f} ms", found]
         for answer, (problem, found) in zip(answers, verdicts, strict=True)
@@ -160,18 +179,35 @@ def smoke(stack: Stack, keys: Sequence[str] = ()) -> Report:
     )
 
 
+def existing(stack: Stack, function: Function) -> list[int] | None:
+    """A function's published versions; None where they may not be listed."""
+    try:
+        return published_versions(stack.client("lambda"), function)
+    except ClientError:
+        return None
+
+
+def missing_version(answer: Answer, known: list[int] | None) -> tuple[str, str] | None:
+    """A call that a version answered which does not exist: an endpoint may run other code under its number."""
+    if answer.error is not None or known is None or answer.version in map(str, known):
+        return None
+    problem = f"the alias leads to version {answer.version}, which does not exist: set live_version to one that does"
+    return problem, problem
+
+
 def verdict(answer: Answer) -> tuple[str | None, str]:
     """What is wrong with an answer to the test event (None: nothing), and what to show of it."""
     if answer.error is not None:
         return answer.error, answer.error
-    if not isinstance(answer.payload, dict):
+    payload = as_object(answer.payload)
+    if payload is None:
         problem = f"answered {answer.payload!r} to its test event; an object with versions was expected"
         return problem, problem
-    if answer.payload.get("ok") is False:
-        problems = answer.payload.get("problems") or [json.dumps(answer.payload)]
-        problem = f"says that it is not well: {'; '.join(map(str, problems))}"
+    if payload.get("ok") is False:
+        problems = as_list(payload.get("problems")) or [json.dumps(payload)]
+        problem = f"reports a problem: {'; '.join(map(str, problems))}"
         return problem, problem
-    versions = answer.payload.get("versions", answer.payload)
-    if not isinstance(versions, dict):
-        return None, json.dumps(versions)
+    versions = as_object(payload.get("versions", payload))
+    if versions is None:
+        return None, json.dumps(payload["versions"])
     return None, ", ".join(f"{name} {value}" for name, value in versions.items() if isinstance(value, str | int))

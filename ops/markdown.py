@@ -12,18 +12,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ops.plan import Change, FunctionSize, LayerSize, Preview
+    from ops.findings import Notice
+    from ops.plan import FunctionSize, LayerSize
+    from ops.preview import Change, Preview
 
 LIMIT = 262_144_000
 """Bytes of a function and its layers, unzipped. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 BAR = 20
 """Characters of a full bar."""
 MOST_ROWS = 100
+ROOM_OF_A_HEADING = 200
+"""Characters of a table's columns, and of the line that says how many rows are left out."""
 MOST_PACKAGES = 5
 LONGEST_CELL = 120
+LONGEST_NOTICE = 300
 LONGEST_COMMENT = 60_000
 """Characters; GitHub refuses more than 65,536."""
-SIGNS = {"create": "🟢 create", "update": "🔵 update", "replace": "🟠 replace", "delete": "🔴 delete"}
+LONGEST_FAILURES = 16_000
+"""Characters of a failed preview's errors. With the longest findings there is room for what follows them."""
+COLOURS = {"create": "🟢", "import": "🟣", "update": "🔵", "replace": "🟠", "delete": "🔴"}
+SIGNS = {op: f"{colour} {op}" for op, colour in COLOURS.items()}
 MARKER = "<!-- strata-preview {stack} -->"
 """First line of the comment; the next run finds and replaces it by this."""
 
@@ -34,6 +42,7 @@ def comment(
     functions: Sequence[FunctionSize] = (),
     before: Sequence[FunctionSize] | None = None,
     *,
+    notices: Sequence[Notice] = (),
     mock: bool = False,
     link: str | None = None,
 ) -> str:
@@ -41,25 +50,30 @@ def comment(
 
     Args:
         functions: sizes as they will be; `before`: as they are, None where that is not known.
+        notices: what is not well with what is deployed, which the changes do not show.
         mock: the changes are from the mock engine, which knows neither the deployed state nor the provider.
         link: the run that made it.
     """
-    parts = [
+    first = [
         MARKER.format(stack=re.sub(r"[^A-Za-z0-9._/-]", "", stack)),
         f"### What changes in {code(stack)}",
-        *(failure(one) for one in preview.errors),
-        *([] if preview.errors else [summary(preview)]),
-        changes(preview.changes),
-        layers(functions, before),
-        sizes(functions, before),
-        footer(mock=mock, link=link),
+        failures(preview.errors),
+        warnings(notices),
+        "" if preview.errors else summary(preview),
     ]
-    whole = "\n\n".join(part for part in parts if part) + "\n"
-    if len(whole) > LONGEST_COMMENT:
-        whole = (
-            "\n\n".join([*parts[:2], summary(preview), sizes(functions, before), footer(mock=mock, link=link)]) + "\n"
-        )
-    return whole if len(whole) <= LONGEST_COMMENT else "\n\n".join([*parts[:2], summary(preview)]) + "\n"
+    last = footer(mock=mock, link=link)
+    room = LONGEST_COMMENT - len(joined([*first, last]))
+    details = [changes(preview.changes, room // 2)]
+    # What a function weighs before what its layers hold; what has no room is left out whole.
+    for details_of in (sizes(functions, before), layers(functions, before)):
+        if len(joined([*details, details_of])) < room:
+            details.insert(1, details_of)
+    return joined([*first, *details, last]) + "\n"
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Paragraphs, without those that are empty."""
+    return "\n\n".join(part for part in parts if part)
 
 
 def code(text: str, longest: int = LONGEST_CELL) -> str:
@@ -69,12 +83,23 @@ def code(text: str, longest: int = LONGEST_CELL) -> str:
     return f"`{clean if len(clean) <= longest else clean[: longest - 1] + '…'}`"
 
 
+def failures(errors: Sequence[str]) -> str:
+    """The errors of a failed preview, the first ones whole; of the others, how many there are."""
+    shown: list[str] = []
+    for error in map(failure, errors):
+        if len(joined([*shown, error])) > LONGEST_FAILURES:
+            break
+        shown.append(error)
+    more = [f"… and {len(errors) - len(shown)} more errors."] if len(shown) < len(errors) else []
+    return joined(["**The preview failed.**", *shown, *more]) if errors else ""
+
+
 def failure(message: str) -> str:
     """An error's text in a fence that it cannot close."""
     clean = "".join(character if character.isprintable() or character == "\n" else " " for character in message)
     longest = max((len(run) for run in re.findall(r"`+", clean)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"**The preview failed.**\n\n{fence}text\n{clean.strip()}\n{fence}"
+    return f"{fence}text\n{clean.strip()}\n{fence}"
 
 
 def summary(preview: Preview) -> str:
@@ -84,18 +109,32 @@ def summary(preview: Preview) -> str:
     return f"**{words or 'No change'}**; {preview.unchanged} unchanged."
 
 
-def changes(found: Sequence[Change]) -> str:
-    """The table of resources."""
-    if not found:
+def warnings(notices: Sequence[Notice]) -> str:
+    """What is not well with what is deployed."""
+    if not notices:
         return ""
-    order = {"delete": 0, "replace": 1, "update": 2, "create": 3}
-    ranked = sorted(found, key=lambda change: (order.get(change.op, 9), change.type, change.name))
     rows = [
-        [SIGNS.get(change.op, ""), code(change.name), code(change.type), " ".join(map(code, change.properties[:8]))]
-        for change in ranked[:MOST_ROWS]
+        [code(notice.check), code(notice.found, LONGEST_NOTICE), code(notice.remedy, LONGEST_NOTICE)]
+        for notice in notices
     ]
-    more = f"\n\n… and {len(ranked) - MOST_ROWS} more." if len(ranked) > MOST_ROWS else ""
-    return table(["", "resource", "type", "what differs"], rows) + more
+    return "⚠️ **Deployed now**\n\n" + table(["", "found", "what to do"], rows)
+
+
+def changes(found: Sequence[Change], room: int = LONGEST_COMMENT) -> str:
+    """The table of resources, what goes first; as many rows as there is room for, in characters."""
+    order = {"delete": 0, "replace": 1, "update": 2, "import": 3, "create": 4}
+    ranked = sorted(found, key=lambda change: (order.get(change.op, 9), change.type, change.name))
+    rows: list[str] = []
+    for change in ranked[:MOST_ROWS]:
+        properties = " ".join(map(code, change.properties[:8]))
+        rows.append(row([SIGNS.get(change.op, ""), code(change.name), code(change.type), properties]))
+        if len("\n".join(rows)) > room - ROOM_OF_A_HEADING:
+            rows.pop()
+            break
+    if not rows:
+        return ""
+    more = f"\n\n… and {len(ranked) - len(rows)} more." if len(ranked) > len(rows) else ""
+    return "\n".join([table(["", "resource", "type", "what differs"], ()), *rows]) + more
 
 
 def layers(functions: Sequence[FunctionSize], before: Sequence[FunctionSize] | None) -> str:
@@ -161,7 +200,7 @@ def sizes(functions: Sequence[FunctionSize], before: Sequence[FunctionSize] | No
             megabytes(function.unzipped_bytes, old[function.name].unzipped_bytes if function.name in old else None),
             megabytes(function.code_bytes),
         ]
-        for function in sorted(functions, key=lambda one: -one.unzipped_bytes)
+        for function in sorted(functions, key=lambda function: -function.unzipped_bytes)
     ]
     columns = ["function", f"of {LIMIT:,} bytes", "", "unzipped", "of it code"]
     return "#### Sizes\n\n" + table(columns, rows, right=(2, 3, 4))
@@ -188,12 +227,17 @@ def megabytes(size: int, before: int | None = None) -> str:
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
     """A Markdown table of cells that are safe already."""
     rule = ["---:" if index in right else "---" for index in range(len(columns))]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [columns, rule, *rows])
+    return "\n".join(map(row, [columns, rule, *rows]))
+
+
+def row(cells: Sequence[str]) -> str:
+    """A line of a table."""
+    return f"| {' | '.join(cells)} |"
 
 
 def footer(*, mock: bool, link: str | None) -> str:
     """Where this comes from, and what it cannot know."""
-    sentences = []
+    sentences: list[str] = []
     if mock:
         sentences.append(
             "Compared without credentials, between the two revisions and not with what is deployed: Pulumi's mock "

@@ -6,22 +6,26 @@ come from a fork. Sizes are those of the layers' committed manifests.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import yaml
-
+from layer_builds.plan import read_code, root_files
 from ops.errors import OpsError
 from ops.report import Report, write_file
-from ops.stack import LOCAL, no_config, read_config, stack_config_file
+from ops.stack import LOCAL
+from ops.stack_file import no_config, read_config, read_yaml, stack_file
+from ops.values import as_list, as_object
 
 PROGRAM_TIMEOUT_SECONDS = 300
 FORMAT = 1
+FUNCTION = "aws:lambda/function:Function"
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
 MOST_PACKAGES = 20
 DEFAULT_REGION = "us-east-1"
@@ -55,8 +59,8 @@ def make_plan(program: Path, stack: str, *, config_file: Path | None = None) -> 
     """
     if not (program / "Pulumi.yaml").is_file():
         raise OpsError(f"{program} holds no Pulumi.yaml: --program names a checkout of the program")
-    project = str(yaml.safe_load((program / "Pulumi.yaml").read_text())["name"])
-    file = config_file or stack_config_file(stack, program)
+    project = str(read_yaml(program / "Pulumi.yaml").get("name", ""))
+    file = config_file or stack_file(stack, program)
     name = stack.rsplit("/", 1)[-1]
     if not file.is_file():
         return {"format": FORMAT, "stack": name, "resources": [], "functions": [], "error": no_config(file)}
@@ -73,15 +77,15 @@ def make_plan(program: Path, stack: str, *, config_file: Path | None = None) -> 
         "config": {key: config_text(value) for key, value in config.items()},
     }
     result = run_program(program, request)
+    fill_in_code(result["resources"], program)
     functions = functions_of(result["resources"], program)
     return {"format": FORMAT, "stack": name, **result, "functions": functions}
 
 
 def on_this_machine(config: dict[str, Any]) -> dict[str, Any]:
     """The local stack's config as the sandbox deploys it: by this Python, on this CPU."""
-    # Here, since only the local stack needs the sandbox.
-    from sandbox.stack import machine_values, merged  # noqa: PLC0415
-    from sandbox.workspace import SandboxError  # noqa: PLC0415
+    from sandbox.stack import machine_values, merged
+    from sandbox.workspace import SandboxError
 
     try:
         return merged(config, machine_values(config))
@@ -91,14 +95,14 @@ def on_this_machine(config: dict[str, Any]) -> dict[str, Any]:
 
 def has_secure(value: Any) -> bool:
     """Whether a config value is, or holds, an encrypted one."""
-    if isinstance(value, dict):
-        return set(value) == {"secure"} or any(has_secure(one) for one in value.values())
-    return isinstance(value, list) and any(has_secure(one) for one in cast("list[Any]", value))
+    if (mapping := as_object(value)) is not None:
+        return set(mapping) == {"secure"} or any(map(has_secure, mapping.values()))
+    return any(map(has_secure, as_list(value) or ()))
 
 
 def config_text(value: Any) -> str:
     """A config value as Pulumi hands it to the program."""
-    if isinstance(value, dict) and set(value) == {"secure"}:
+    if (mapping := as_object(value)) is not None and set(mapping) == {"secure"}:
         return "[secret]"
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -126,25 +130,41 @@ def run_program(program: Path, request: dict[str, Any]) -> dict[str, Any]:
         return json.loads(result.read_text())
 
 
+def fill_in_code(resources: list[dict[str, Any]], program: Path) -> None:
+    """Say what a function's code is, where the program waits for AWS to say it: its configuration's digest is in it."""
+    for resource in resources:
+        inputs = resource["inputs"]
+        if resource["type"] != FUNCTION or not isinstance(inputs.get("code"), str):
+            continue
+        name = str(resource["name"]).removesuffix("-function").replace("-", "_")
+        with contextlib.suppress(FileNotFoundError):  # a checkout whose folders are called otherwise
+            files = read_code(name, program, at_root=root_files(str(inputs["handler"])))
+            text = json.dumps(files).encode()
+            size = sum(len(content.encode()) for content in files.values())
+            inputs["code"] = {"sha256": hashlib.sha256(text).hexdigest(), "bytes": size}
+
+
 def functions_of(resources: list[dict[str, Any]], program: Path) -> list[dict[str, Any]]:
     """Each function's target, code and layers with their sizes."""
     versions = {
-        arn_of(one): one["inputs"] for one in resources if one["type"] == "aws:lambda/layerVersion:LayerVersion"
+        arn_of(resource): resource["inputs"]
+        for resource in resources
+        if resource["type"] == "aws:lambda/layerVersion:LayerVersion"
     }
     found: list[dict[str, Any]] = []
-    for one in resources:
-        if one["type"] != "aws:lambda/function:Function" or one["inputs"].get("packageType") == "Image":
+    for resource in resources:
+        if resource["type"] != FUNCTION or resource["inputs"].get("packageType") == "Image":
             continue
-        inputs = one["inputs"]
+        inputs = resource["inputs"]
         target = f"{inputs.get('runtime')}-{(inputs.get('architectures') or ['x86_64'])[0]}"
-        attached = [versions[arn] for arn in inputs.get("layers") or [] if arn in versions]
+        attached = [versions[arn] for arn in as_list(inputs.get("layers")) or () if arn in versions]
         found.append(
             {
-                "name": str(one["name"]).removesuffix("-function"),
+                "name": str(resource["name"]).removesuffix("-function"),
                 "target": target,
                 "memory_mb": inputs.get("memorySize"),
                 "reserved_concurrency": inputs.get("reservedConcurrentExecutions"),
-                "code_bytes": int((inputs.get("code") or {}).get("bytes", 0)),
+                "code_bytes": int((as_object(inputs.get("code")) or {}).get("bytes", 0)),
                 "layers": [layer_of(layer, target, program) for layer in attached],
             }
         )
@@ -165,8 +185,8 @@ def layer_of(inputs: dict[str, Any], target: str, program: Path) -> dict[str, An
     if name and manifest.is_file():
         entry = json.loads(manifest.read_text()).get(target, {})
     packages: list[dict[str, Any]] = [
-        {"name": package, "version": str(one["version"]), "bytes": int(one["bytes"])}
-        for package, one in entry.get("distributions", {}).items()
+        {"name": package, "version": str(distribution["version"]), "bytes": int(distribution["bytes"])}
+        for package, distribution in entry.get("distributions", {}).items()
     ]
     packages += [{"name": path, "version": "", "bytes": int(size)} for path, size in entry.get("assets", {}).items()]
     return {
@@ -174,5 +194,5 @@ def layer_of(inputs: dict[str, Any], target: str, program: Path) -> dict[str, An
         "digest": digest.removesuffix(".zip"),
         "zip_bytes": int(entry.get("zip_bytes", 0)),
         "unzipped_bytes": int(entry.get("unzipped_bytes", 0)),
-        "packages": sorted(packages, key=lambda one: -one["bytes"])[:MOST_PACKAGES],
+        "packages": sorted(packages, key=lambda package: -package["bytes"])[:MOST_PACKAGES],
     }

@@ -4,6 +4,9 @@ Started by `mock_plan.py` in a process of its own, in the checkout's folder: the
 pulumi and the standard library, so that it can run programs of other revisions.
 """
 
+# Pulumi's mocks have no types.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import asyncio
@@ -13,7 +16,7 @@ import os
 import runpy
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 from google.protobuf.json_format import MessageToDict
@@ -90,9 +93,10 @@ class Recorder(mocks.MockMonitor):
 def plain(value: Any) -> Any:
     """A property as it may be shown and compared: secrets hidden, files by their hash."""
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        return [plain(item) for item in cast("list[Any]", value)]
     if isinstance(value, dict):
-        return marked(value) if SIGNATURE in value else {key: plain(one) for key, one in value.items()}
+        mapping = cast("dict[str, Any]", value)
+        return marked(mapping) if SIGNATURE in mapping else {key: plain(item) for key, item in mapping.items()}
     if isinstance(value, float) and value.is_integer():
         return int(value)  # the wire has no integers
     return "(known after deploying)" if value == UNKNOWN else value
@@ -110,7 +114,7 @@ def marked(value: dict[str, Any]) -> Any:
 def content(value: dict[str, Any]) -> tuple[str, int]:
     """SHA-256 and bytes of an asset or archive."""
     if "assets" in value:
-        parts = {name: content(one) for name, one in sorted(value["assets"].items())}
+        parts = {name: content(asset) for name, asset in sorted(value["assets"].items())}
         names = "".join(f"{name}\0{digest}\n" for name, (digest, _) in parts.items())
         return hashlib.sha256(names.encode()).hexdigest(), sum(size for _, size in parts.values())
     if "text" in value:
@@ -119,7 +123,7 @@ def content(value: dict[str, Any]) -> tuple[str, int]:
     path = Path(str(value.get("path", "")))
     if not value.get("path") or not path.exists():
         return str(value.get("uri") or value.get("path")), 0
-    files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     total, size = hashlib.sha256(), 0
     for file in files:
         data = file.read_bytes()
@@ -146,7 +150,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         error = str(refused)
     except Exception as failed:  # noqa: BLE001 (the program is anybody's; its failure is the result)
         error = f"{type(failed).__name__}: {failed}"
-    return {"resources": sorted(recorder.recorded, key=lambda one: one["urn"]), "error": error}
+    return {"resources": sorted(recorder.recorded, key=lambda resource: resource["urn"]), "error": error}
 
 
 if __name__ == "__main__":

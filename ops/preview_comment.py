@@ -10,28 +10,38 @@ import sys
 from typing import TYPE_CHECKING
 
 from ops.errors import UsageError
-from ops.markdown import LIMIT, comment
-from ops.plan import compare, read_artifact, read_plan, read_preview
+from ops.findings import read_findings
+from ops.markdown import LIMIT, SIGNS, comment
+from ops.plan import read_artifact, read_plan
+from ops.preview import compare, read_preview
 from ops.report import Report, write_file
 from ops.size_chart import svg
 
 if TYPE_CHECKING:
     import argparse
 
-    from ops.plan import FunctionSize, Preview
+    from ops.plan import FunctionSize
+    from ops.preview import Preview
 
 
-def run(arguments: argparse.Namespace) -> Report | None:
+def write_comment(arguments: argparse.Namespace) -> Report | None:
     """Write the comment; the report says whether the preview itself failed."""
     preview, functions, before = gather(arguments)
-    markdown = comment(arguments.stack, preview, functions, before, mock=arguments.preview is None, link=arguments.link)
+    notices = read_findings(arguments.doctor) if arguments.doctor is not None else ()
+    markdown = comment(
+        arguments.stack,
+        preview,
+        functions,
+        before,
+        notices=notices,
+        mock=arguments.preview is None,
+        link=arguments.link,
+    )
     if arguments.svg is not None:
         write_file("--svg", arguments.svg, svg(functions, f"{arguments.stack}: unzipped sizes"))
-    over = [one.name for one in functions if one.unzipped_bytes > LIMIT]
+    over = [function.name for function in functions if function.unzipped_bytes > LIMIT]
     data = {
-        "changes": {
-            op: sum(one.op == op for one in preview.changes) for op in ("create", "update", "replace", "delete")
-        },
+        "changes": {op: sum(change.op == op for change in preview.changes) for op in SIGNS},
         "unchanged": preview.unchanged,
         "errors": list(preview.errors),
         "over_limit": over,

@@ -8,16 +8,22 @@ an alias leads to.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.errors import OpsError, UsageError
+from components.names import PROJECT
+from layer_builds.plan import ALL_TARGETS
+from layer_builds.plan import layer_names as repository_layers
+from ops.errors import OpsError
 from ops.report import Report, Table
-from ops.rollback import alias_versions, published_versions
+from ops.values import as_object
+from ops.versions import alias_versions, published_versions
 
 if TYPE_CHECKING:
-    from ops.stack import Stack
+    from mypy_boto3_lambda import LambdaClient
+
+    from ops.stack import Function, Stack
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,8 +44,6 @@ def prune(stack: Stack, *, keep: int, function_versions: bool = False, dry_run: 
     Args:
         function_versions: first delete published function versions beyond the `keep` newest that no alias leads to.
     """
-    if keep < 1:
-        raise UsageError(f"--keep {keep}: at least 1, the version that is running")
     stack.check_account()
     client = stack.client("lambda")
     functions: list[Decision] = []
@@ -48,49 +52,58 @@ def prune(stack: Stack, *, keep: int, function_versions: bool = False, dry_run: 
     try:
         if function_versions:
             functions += [
-                one for function in stack.functions.values() for one in decide_function(client, function, keep)
+                decision
+                for function in stack.functions.values()
+                for decision in decide_function(client, function, keep)
             ]
             if not dry_run:
                 delete_functions(client, functions)
-        users = users_of_layers(client, without={(one.name, one.version) for one in doomed(functions)})
-        layers += [one for name in layer_names(stack) for one in decide_layer(client, name, keep=keep, users=users)]
+        users = users_of_layers(client, without={(decision.name, decision.version) for decision in doomed(functions)})
+        layers += [
+            decision for name in layer_names(stack) for decision in decide_layer(client, name, keep=keep, users=users)
+        ]
         if not dry_run:
             delete_layers(client, layers)
     except (ClientError, BotoCoreError, OpsError) as error:
-        if not any(one.deleted for one in [*functions, *layers]):
+        if not any(decision.deleted for decision in [*functions, *layers]):
             raise
         stopped = str(error)
     return report(functions, layers, dry_run=dry_run, stopped=stopped)
 
 
-def delete_functions(client: Any, functions: list[Decision]) -> None:
+def delete_functions(client: LambdaClient, functions: list[Decision]) -> None:
     """Delete the function versions that are to go, noting each."""
-    for one in doomed(functions):
-        client.delete_function(FunctionName=one.name, Qualifier=str(one.version))
-        one.deleted = True
+    for decision in doomed(functions):
+        client.delete_function(FunctionName=decision.name, Qualifier=str(decision.version))
+        decision.deleted = True
 
 
-def delete_layers(client: Any, layers: list[Decision]) -> None:
+def delete_layers(client: LambdaClient, layers: list[Decision]) -> None:
     """Delete the layer versions that are to go, noting each."""
-    for one in doomed(layers):
-        client.delete_layer_version(LayerName=one.name, VersionNumber=one.version)
-        one.deleted = True
+    for decision in doomed(layers):
+        client.delete_layer_version(LayerName=decision.name, VersionNumber=decision.version)
+        decision.deleted = True
 
 
 def doomed(decisions: list[Decision]) -> list[Decision]:
     """Those to be deleted."""
-    return [one for one in decisions if one.delete]
+    return [decision for decision in decisions if decision.delete]
 
 
 def layer_names(stack: Stack) -> list[str]:
-    """Names in AWS of the stack's layers."""
-    exported = stack.outputs.get("layers")
-    if not isinstance(exported, dict):
-        raise OpsError(f"stack {stack.name} exports no layers: {stack.way_to_deploy()}")
-    return sorted({str(layer["name"]) for layer in exported.values()})
+    """Names in AWS of the stack's layers, those of runtimes and CPUs that it no longer uses included."""
+    exported = as_object(stack.outputs.get("layers"))
+    if exported is None:
+        raise OpsError(f"stack {stack.name} exports no layers: {stack.how_to_deploy()}")
+    # Names and not a prefix: strata-prod- is the beginning of the layers of a stack prod-eu as well.
+    stem = f"{PROJECT}-{stack.name.rsplit('/', 1)[-1]}"
+    possible = {f"{stem}-{layer}-{target.tag}" for layer in repository_layers() for target in ALL_TARGETS}
+    there = stack.client("lambda").get_paginator("list_layers").paginate()
+    former = possible & {layer["LayerName"] for page in there for layer in page["Layers"]}
+    return sorted(former | {str(layer["name"]) for layer in exported.values()})
 
 
-def decide_function(client: Any, function: Any, keep: int) -> list[Decision]:
+def decide_function(client: LambdaClient, function: Function, keep: int) -> list[Decision]:
     """Which published versions of a function go."""
     versions = published_versions(client, function)
     pointed = alias_versions(client, function.name)
@@ -108,30 +121,36 @@ def decide_function(client: Any, function: Any, keep: int) -> list[Decision]:
     return decisions
 
 
-def users_of_layers(client: Any, *, without: set[tuple[str, int]]) -> dict[str, list[str]]:
+def users_of_layers(client: LambdaClient, *, without: set[tuple[str, int]]) -> dict[str, list[str]]:
     """Layer version ARN → `function:version` of everything in the region that has it attached."""
     users: dict[str, list[str]] = {}
     # Function by function: ListFunctions with FunctionVersion=ALL is one call less each, but an endpoint that does not
     # know the parameter answers with $LATEST only, and prune would then delete what a rollback needs.
     names = [
-        one["FunctionName"] for page in client.get_paginator("list_functions").paginate() for one in page["Functions"]
+        function["FunctionName"]
+        for page in client.get_paginator("list_functions").paginate()
+        for function in page["Functions"]
     ]
     versions_of = client.get_paginator("list_versions_by_function")
     for name in map(str, names):
-        for function in (one for page in versions_of.paginate(FunctionName=name) for one in page["Versions"]):
+        for function in (version for page in versions_of.paginate(FunctionName=name) for version in page["Versions"]):
             version = str(function["Version"])
             if version.isdigit() and (name, int(version)) in without:
                 continue
-            for layer in function.get("Layers") or ():
+            for layer in function.get("Layers", []):
                 users.setdefault(str(layer["Arn"]), []).append(f"{name}:{version}")
     return users
 
 
-def decide_layer(client: Any, name: str, *, keep: int, users: dict[str, list[str]]) -> list[Decision]:
+def decide_layer(client: LambdaClient, name: str, *, keep: int, users: dict[str, list[str]]) -> list[Decision]:
     """Which versions of a layer go."""
     pages = client.get_paginator("list_layer_versions").paginate(LayerName=name)
     found = sorted(
-        ((int(one["Version"]), str(one["LayerVersionArn"])) for page in pages for one in page["LayerVersions"]),
+        (
+            (int(version["Version"]), str(version["LayerVersionArn"]))
+            for page in pages
+            for version in page["LayerVersions"]
+        ),
         reverse=True,
     )
     decisions: list[Decision] = []
@@ -152,11 +171,13 @@ def report(functions: list[Decision], layers: list[Decision], *, dry_run: bool, 
     """What was deleted and what was kept, and why; with `stopped`, what was done until AWS refused a step."""
     decisions = {"function version": functions, "layer version": layers}
     rows = [
-        [verb(one, dry_run=dry_run), kind, one.name, str(one.version), one.reason]
+        [verb(decision, dry_run=dry_run), kind, decision.name, str(decision.version), decision.reason]
         for kind, ones in decisions.items()
-        for one in ones
+        for decision in ones
     ]
-    counted = [sum(one.delete if dry_run else one.deleted for one in ones) for ones in (layers, functions)]
+    counted = [
+        sum(decision.delete if dry_run else decision.deleted for decision in ones) for ones in (layers, functions)
+    ]
     notes = [
         f"{'would delete' if dry_run else 'deleted'} {counted[0]} layer versions and {counted[1]} function versions"
     ]
@@ -169,8 +190,13 @@ def report(functions: list[Decision], layers: list[Decision], *, dry_run: bool, 
             "stopped": stopped,
             **{
                 kind.replace(" ", "_") + "s": [
-                    {"name": one.name, "version": one.version, "deleted": one.deleted, "reason": one.reason}
-                    for one in ones
+                    {
+                        "name": decision.name,
+                        "version": decision.version,
+                        "deleted": decision.deleted,
+                        "reason": decision.reason,
+                    }
+                    for decision in ones
                 ]
                 for kind, ones in decisions.items()
             },
@@ -180,8 +206,8 @@ def report(functions: list[Decision], layers: list[Decision], *, dry_run: bool, 
     )
 
 
-def verb(one: Decision, *, dry_run: bool) -> str:
+def verb(decision: Decision, *, dry_run: bool) -> str:
     """What a row says of a version."""
-    if not one.delete:
+    if not decision.delete:
         return "kept"
-    return "would delete" if dry_run else "deleted" if one.deleted else "still there"
+    return "would delete" if dry_run else "deleted" if decision.deleted else "still there"

@@ -1,4 +1,4 @@
-"""Moving a dead-letter queue's messages back to where they came from, once the reason for their failing is mended.
+"""Moving a dead-letter queue's messages back to where they came from, once the cause is fixed.
 
 Messages of a queue go back to it, asynchronous events to their function (`failed_events.py`). A message is in at least
 one of the two places at any time: a crash can leave a copy in both, never none. Consumers are idempotent, so a copy
@@ -10,32 +10,31 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
-from botocore.exceptions import ClientError
-
+from ops.dead_letters import listing
 from ops.errors import OpsError, UsageError
 from ops.failed_events import ToFunction
-from ops.report import Report, Table
+from ops.failure_reasons import from_log, from_records
+from ops.messages import BATCH, batches, entry, receive, release
+from ops.move_task import move_task
+from ops.report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
+
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
+    from mypy_boto3_sqs.type_defs import (
+        DeleteMessageBatchRequestEntryTypeDef,
+        MessageTypeDef,
+    )
 
     from ops.stack import Function, Stack
 
-BATCH = 10
-"""Messages in one receive or send. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
-BATCH_BYTES = 262_144
-"""Bytes in one send; the smallest value of the quota above that SQS has had."""
 HIDDEN_SECONDS = 120
 """How long a message in hand stays invisible to others: far longer than sending and deleting one batch takes."""
-LOOK_SECONDS = 30
-"""The same for a listing, which gives each message back at once."""
-POLL_SECONDS = 2.0
-SHOWN_CHARACTERS = 60
-NO_SUCH_ACTION = {"InvalidAction", "AWS.SimpleQueueService.UnsupportedOperation.Action", "UnknownOperationException"}
-"""Error codes that mean: this endpoint does not know StartMessageMoveTask. (A second task at once, or missing rights,
-are errors of their own and are not in here.)"""
 
 
 @dataclass(slots=True)
@@ -65,20 +64,30 @@ def redrive(
         per_second: the move task's pace, 1 to 500; None lets SQS choose. Only for moving all to a queue.
     """
     function = stack.function(key)
-    if not function.dlq_url:
+    queue, dead_letters = function.queue, function.dead_letters
+    if dead_letters is None:
         raise UsageError(f"function {function.key} has no dead-letter queue")
     client = stack.client("sqs")
-    target = ToQueue(client, function.queue_url) if function.queue_url else ToFunction(stack.client("lambda"), function)
+    target = ToFunction(stack.client("lambda"), function) if queue is None else ToQueue(client, queue.url)
     if dry_run:
-        return listing(client, function, target, function.dlq_url, limit=limit or BATCH)
+        why = from_records if queue is None else partial(from_log, stack.client("logs"), function.log_group)
+        return listing(client, function, dead_letters.url, limit=limit or BATCH, shown=target.shown, why=why)
     stack.check_account()
-    if per_second is not None and (limit is not None or not function.queue_url):
+    if per_second is not None and (limit is not None or queue is None):
         raise UsageError("--rate is for moving everything to a queue; leave it out with --max and for events")
-    if limit is None and function.queue_url:
-        report = move_task(client, function, per_second=per_second, wait=wait)
+    if limit is None and queue is not None:
+        report = move_task(client, function.key, dead_letters, queue, per_second=per_second, wait=wait)
         if report is not None:
             return report
-    return by_hand(client, function, target, function.dlq_url, limit=limit)
+    most = waiting(client, dead_letters.url) if queue is None else None
+    return by_hand(client, function, target, dead_letters.url, limit=limit, most=most)
+
+
+def waiting(client: SQSClient, url: str) -> int:
+    """How many messages a queue holds, about; at least 1. More events came back, whatever id they have now."""
+    names: list[QueueAttributeNameType] = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return max(1, sum(int(found[name]) for name in names))
 
 
 class Target(Protocol):
@@ -89,15 +98,15 @@ class Target(Protocol):
         """For people."""
         ...
 
-    def identity(self, message: dict[str, Any]) -> str:
+    def identity(self, message: MessageTypeDef) -> str:
         """What a message is known by when it comes back."""
         ...
 
-    def shown(self, message: dict[str, Any]) -> str:
+    def shown(self, message: MessageTypeDef) -> str:
         """What a listing shows of it."""
         ...
 
-    def take(self, batch: list[dict[str, Any]]) -> tuple[dict[int, str], dict[int, str]]:
+    def take(self, batch: list[MessageTypeDef]) -> tuple[dict[int, str], dict[int, str]]:
         """Take messages; returns index → what one is known by from now on, and index → why one was not taken."""
         ...
 
@@ -106,7 +115,7 @@ class Target(Protocol):
 class ToQueue:
     """Back to the function's queue."""
 
-    client: Any
+    client: SQSClient
     url: str
 
     @property
@@ -114,67 +123,44 @@ class ToQueue:
         """For people."""
         return "the queue"
 
-    def identity(self, message: dict[str, Any]) -> str:
+    def identity(self, message: MessageTypeDef) -> str:
         """A message keeps its id when it fails again."""
         return str(message["MessageId"])
 
-    def shown(self, message: dict[str, Any]) -> str:
+    def shown(self, message: MessageTypeDef) -> str:
         """The body."""
         return str(message["Body"])
 
-    def take(self, batch: list[dict[str, Any]]) -> tuple[dict[int, str], dict[int, str]]:
+    def take(self, batch: list[MessageTypeDef]) -> tuple[dict[int, str], dict[int, str]]:
         """Send them; returns index → new id, and index → why one was not taken."""
         answer = self.client.send_message_batch(
             QueueUrl=self.url, Entries=[entry(index, message) for index, message in enumerate(batch)]
         )
-        refused = {int(one["Id"]): f"{one.get('Code')}: {one.get('Message', '')}" for one in answer.get("Failed", [])}
-        return {int(one["Id"]): str(one["MessageId"]) for one in answer.get("Successful", [])}, refused
+        refused = {
+            int(refusal["Id"]): f"{refusal.get('Code')}: {refusal.get('Message', '')}"
+            for refusal in answer.get("Failed", [])
+        }
+        return {int(receipt["Id"]): str(receipt["MessageId"]) for receipt in answer.get("Successful", [])}, refused
 
 
-def move_task(
-    client: Any, function: Function, *, per_second: int | None, wait: Callable[[float], None]
-) -> Report | None:
-    """Let SQS move everything; None where this endpoint cannot."""
-    pace = {} if per_second is None else {"MaxNumberOfMessagesPerSecond": per_second}
-    try:
-        client.start_message_move_task(SourceArn=function.dlq_arn, DestinationArn=function.queue_arn, **pace)
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in NO_SUCH_ACTION:
-            return None
-        raise
-    while True:
-        task = client.list_message_move_tasks(SourceArn=function.dlq_arn, MaxResults=1)["Results"][0]
-        if task["Status"] not in {"RUNNING", "CANCELLING"}:
-            break
-        wait(POLL_SECONDS)
-    moved, total = int(task.get("ApproximateNumberOfMessagesMoved", 0)), task.get("ApproximateNumberOfMessagesToMove")
-    ok = task["Status"] == "COMPLETED"
-    reason = task.get("FailureReason")
-    notes = [f"SQS moved {moved} of about {total} messages: {task['Status'].lower()}"]
-    if reason:
-        notes.append(f"{reason}; what was not moved is still in the dead-letter queue")
-    return Report(
-        ok=ok,
-        data={"function": function.key, "how": "move task", "status": task["Status"], "moved": moved, "reason": reason},
-        notes=notes,
-    )
-
-
-def by_hand(client: Any, function: Function, target: Target, dlq_url: str, *, limit: int | None) -> Report:
+def by_hand(
+    client: SQSClient, function: Function, target: Target, dlq_url: str, *, limit: int | None, most: int | None = None
+) -> Report:
     """Receive, give to the target, and only then delete, until the dead-letter queue gives nothing new."""
     tally = Tally()
     sent: set[str] = set()
-    kept: list[dict[str, Any]] = []
+    kept: list[MessageTypeDef] = []
     try:
         while limit is None or tally.moved + len(tally.failed) < limit:
             room = BATCH if limit is None else min(BATCH, limit - tally.moved - len(tally.failed))
             received = receive(client, dlq_url, count=room, hidden_seconds=HIDDEN_SECONDS)
             if not received:
                 break
-            again = [message for message in received if target.identity(message) in sent]
+            full = most is not None and tally.moved >= most
+            again = [message for message in received if full or target.identity(message) in sent]
             tally.came_back += len(again)
             kept += again
-            for batch in batches(message for message in received if target.identity(message) not in sent):
+            for batch in batches(message for message in received if message not in again):
                 kept += move(client, batch, target, dlq_url, tally=tally, sent=sent)
     finally:
         release(client, dlq_url, kept)
@@ -189,7 +175,7 @@ def by_hand(client: Any, function: Function, target: Target, dlq_url: str, *, li
         ok=not tally.failed,
         data={
             "function": function.key,
-            "how": "receive, send, delete" if function.queue_url else "receive, invoke, delete",
+            "how": "receive, send, delete" if function.queue else "receive, invoke, delete",
             "moved": tally.moved,
             "came_back": tally.came_back,
             "failed": tally.failed,
@@ -198,66 +184,9 @@ def by_hand(client: Any, function: Function, target: Target, dlq_url: str, *, li
     )
 
 
-def receive(client: Any, url: str, *, count: int, hidden_seconds: int) -> list[dict[str, Any]]:
-    """Up to `count` messages with everything that belongs to them.
-
-    Long polling asks every server of the queue, so that no answer means no message.
-    """
-    response = client.receive_message(
-        QueueUrl=url,
-        MaxNumberOfMessages=count,
-        WaitTimeSeconds=1,
-        VisibilityTimeout=hidden_seconds,
-        MessageAttributeNames=["All"],
-        MessageSystemAttributeNames=["All"],
-    )
-    return list(response.get("Messages", []))
-
-
-def batches(messages: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Groups that one SendMessageBatch takes; a message over the batch's bytes goes alone."""
-    group: list[dict[str, Any]] = []
-    size = 0
-    for message in messages:
-        length = weight(message)
-        if group and (len(group) == BATCH or size + length > BATCH_BYTES):
-            yield group
-            group, size = [], 0
-        group.append(message)
-        size += length
-    if group:
-        yield group
-
-
-def weight(message: dict[str, Any]) -> int:
-    """What SQS counts of a message, in bytes: body, and names, types and values of attributes."""
-    total = len(message["Body"].encode())
-    for name, value in message.get("MessageAttributes", {}).items():
-        total += len(name) + len(value.get("DataType", "")) + len(value.get("StringValue", "").encode())
-        total += len(value.get("BinaryValue", b""))
-    return total
-
-
-def entry(index: int, message: dict[str, Any]) -> dict[str, Any]:
-    """The same message, to be sent: body, attributes, trace, and the group and deduplication of a FIFO queue."""
-    system = message.get("Attributes", {})
-    made: dict[str, Any] = {"Id": str(index), "MessageBody": message["Body"]}
-    attributes = {
-        name: {part: value[part] for part in ("DataType", "StringValue", "BinaryValue") if part in value}
-        for name, value in message.get("MessageAttributes", {}).items()
-    }
-    if attributes:
-        made["MessageAttributes"] = attributes
-    if "AWSTraceHeader" in system:
-        trace = {"DataType": "String", "StringValue": system["AWSTraceHeader"]}
-        made["MessageSystemAttributes"] = {"AWSTraceHeader": trace}
-    made |= {name: system[name] for name in ("MessageGroupId", "MessageDeduplicationId") if name in system}
-    return made
-
-
 def move(
-    client: Any, batch: list[dict[str, Any]], target: Target, dlq_url: str, *, tally: Tally, sent: set[str]
-) -> list[dict[str, Any]]:
+    client: SQSClient, batch: list[MessageTypeDef], target: Target, dlq_url: str, *, tally: Tally, sent: set[str]
+) -> list[MessageTypeDef]:
     """Give one batch to the target and delete what it took; returns what is still to be given back."""
     known_as, refused = target.take(batch)
     sent.update(known_as.values())
@@ -265,7 +194,9 @@ def move(
     tally.failed |= {str(batch[index]["MessageId"]): why for index, why in refused.items()}
     tally.moved += len(taken)
     if taken:
-        entries = [{"Id": str(index), "ReceiptHandle": one["ReceiptHandle"]} for index, one in enumerate(taken)]
+        entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
+            {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]} for index, message in enumerate(taken)
+        ]
         left = client.delete_message_batch(QueueUrl=dlq_url, Entries=entries).get("Failed", [])
         if left:
             raise OpsError(
@@ -273,55 +204,3 @@ def move(
                 f"({left[0].get('Code')}): they are now in both. Nothing is lost; run redrive again later"
             )
     return [batch[index] for index in refused]
-
-
-def release(client: Any, url: str, messages: Iterable[dict[str, Any]]) -> None:
-    """Make received messages visible again at once."""
-    for message in messages:
-        try:
-            client.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
-        except ClientError as error:
-            # Already visible again, or gone: both are what this is for.
-            code = str(error.response.get("Error", {}).get("Code")).rpartition(".")[2]
-            if code not in {"MessageNotInflight", "ReceiptHandleIsInvalid"}:
-                raise
-
-
-def listing(client: Any, function: Function, target: Target, dlq_url: str, *, limit: int) -> Report:
-    """The dead-letter queue's messages, at most `limit`, each given back at once."""
-    attributes = client.get_queue_attributes(QueueUrl=dlq_url, AttributeNames=["ApproximateNumberOfMessages"])
-    total = int(attributes["Attributes"]["ApproximateNumberOfMessages"])
-    seen: dict[str, dict[str, Any]] = {}
-    received: list[dict[str, Any]] = []
-    try:
-        while len(seen) < limit:
-            some = receive(client, dlq_url, count=min(BATCH, limit - len(seen)), hidden_seconds=LOOK_SECONDS)
-            received += some
-            # In a long listing the first ones are visible again before the last: nothing new means that all were seen.
-            if all(message["MessageId"] in seen for message in some):
-                break
-            seen |= {str(message["MessageId"]): message for message in some}
-    finally:
-        release(client, dlq_url, received)
-    found = [describe(message, target.shown(message)) for message in seen.values()]
-    rows = [[one["id"], one["sent"], str(one["receives"]), f"{one['bytes']:,}", one["begins"]] for one in found]
-    columns = ["message", "sent", "receives", "bytes", "begins"]
-    return Report(
-        data={"function": function.key, "dry_run": True, "in_queue": total, "messages": found},
-        tables=[Table(title=f"dead-letter queue of {function.key}", columns=columns, rows=rows)] if rows else [],
-        notes=[f"about {total} messages; {len(found)} shown, none moved"],
-    )
-
-
-def describe(message: dict[str, Any], text: str) -> dict[str, Any]:
-    """A row of the listing; `text` is what is shown of the message, if it is short enough."""
-    attributes = message.get("Attributes", {})
-    sent = int(attributes.get("SentTimestamp", 0)) / 1000
-    body = " ".join(text.split())
-    return {
-        "id": str(message["MessageId"]),
-        "sent": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(sent)),
-        "receives": int(attributes.get("ApproximateReceiveCount", 0)),
-        "bytes": weight(message),
-        "begins": body if len(body) <= SHOWN_CHARACTERS else body[: SHOWN_CHARACTERS - 1] + "…",
-    }

@@ -20,7 +20,7 @@ STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 """How a cell with exactly this text is shown."""
 
 WIDTH_OF_FILES = 200
-"""Columns where the output is no terminal."""
+"""Columns where the output is not a terminal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +65,20 @@ def write_file(option: str, file: Path, text: str) -> None:
         raise OpsError(f"{option} {file} could not be written: {error.strerror}") from None
 
 
-def show(report: Report, *, as_json: bool) -> None:
-    """Print the report on stdout."""
+def show(report: Report, *, as_json: bool) -> int:
+    """Print the report on stdout; returns the exit code that it stands for."""
     if as_json:
         sys.stdout.write(to_json(report) + "\n")
-        return
-    # Here and not at the top: the comment on a pull request is rendered with nothing installed.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table as RichTable  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    else:
+        draw(report)
+    return 0 if report.ok else 1
+
+
+def draw(report: Report) -> None:
+    """Print the tables and notes for people."""
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
 
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH_OF_FILES)
     for table in report.tables:

@@ -7,74 +7,119 @@ the alias alone: otherwise the next preview would show a change that has been ma
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from components.settings import logical_name
+from components.names import logical_name
 from ops.errors import OpsError, UsageError
+from ops.live_version import Edit, with_live_version
+from ops.pulumi_cli import run_pulumi
 from ops.report import Report
-from ops.stack import run_pulumi
-from ops.stack_config import Edit, with_live_version
+from ops.stack_lock import running_updates
+from ops.version_fit import configuration, differences, fit_of
+from ops.versions import live_version, newest_version, published_versions, shares
 
 if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
     from ops.stack import Function, Stack
 
 LATEST = "latest"
 PREVIOUS = "previous"
+CANDIDATES = 10
+"""Newest versions among which one that fits is looked for."""
 
 
-def rollback(stack: Stack, key: str, *, to: str = PREVIOUS, dry_run: bool = False) -> Report:
+def rollback(stack: Stack, key: str, *, to: str = PREVIOUS, dry_run: bool = False, force: bool = False) -> Report:
     """Move a function's alias.
 
     Args:
-        to: a version's number, `previous` (the newest one below where the alias is), or `latest` (the newest of all,
-            and `live_version` is removed from the config).
+        to: a version's number, `previous` (the newest one below where the alias is), or `latest` (the newest that
+            `pulumi up` published, and `live_version` is removed from the config).
         dry_run: change nothing, say what would change.
+        force: also while an update of the stack is running.
+
+    Raises:
+        OpsError: an update is running, the version does not fit today's triggers, or a step failed; says what is true.
     """
     function = stack.function(key)
     stack.check_account()
     client = stack.client("lambda")
-    now = str(client.get_alias(FunctionName=function.name, Name=function.alias)["FunctionVersion"])
+    remarks = look_for_updates(stack, force=force or dry_run)
+    now = live_version(client, function)
     versions = published_versions(client, function)
-    target = choose(to, now=now, versions=versions, key=key)
+    newest = newest_version(client, function)
+    target = newest if to == LATEST else choose(to, now=now, versions=versions, key=key)
+    if target != now:
+        remarks += check_fit(stack, function, target, now=now, versions=versions)
     # The edit is made in memory first: a config file that cannot be edited stops the rollback before anything moves.
     edit = None
     if stack.config_file is not None:
         edit = with_live_version(stack.config_file, key, None if to == LATEST else target)
     if not dry_run:
-        if target != now:
+        if target != now or shares(client, function):
             move_alias(client, function, target)
         write(edit, key=key, target=target)
         follow(stack, function, target)
-    return report(function, edit, now=now, target=target, dry_run=dry_run)
+        look_again(client, function, target)
+    return report(function, edit, now=now, target=target, dry_run=dry_run, remarks=remarks)
 
 
-def published_versions(client: Any, function: Function) -> list[int]:
-    """Numbers of a function's published versions, ascending."""
-    pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=function.name)
-    found = [str(version["Version"]) for page in pages for version in page["Versions"]]
-    return sorted(int(version) for version in found if version.isdigit())
+def look_for_updates(stack: Stack, *, force: bool) -> list[str]:
+    """Refuse while an update runs: it has read the config already, and moves the alias when it gets there."""
+    if stack.project is None:
+        return []
+    try:
+        updates = running_updates(stack.name, stack.project)
+    except OpsError as error:
+        return [f"whether an update of the stack is running is not known: {error}"]
+    if updates and not force:
+        raise OpsError(
+            f"an update of stack {stack.name} is running, by {', '.join(updates)}: it would move the alias again when "
+            f"it ends. Wait for it; if it was cut off, run `pulumi cancel --stack {stack.name}`; or use --force to "
+            "move the alias now, and run rollback once more after the update"
+        )
+    return [f"an update of the stack is running, by {update}: it may move the alias again" for update in updates]
+
+
+def check_fit(stack: Stack, function: Function, target: str, *, now: str, versions: list[int]) -> list[str]:
+    """Refuse a version that does not fit what its triggers were made for; says how a fitting one differs."""
+    fit = fit_of(stack, function, target)
+    if fit.problems:
+        others = [version for version in versions[-CANDIDATES:] if str(version) not in {target, now}]
+        good = [str(version) for version in others if not fit_of(stack, function, str(version)).problems]
+        raise OpsError(
+            f"version {target} of {function.key} does not fit the stack as it is now: {'; '.join(fit.problems)}. "
+            f"Versions that fit: {', '.join(good) or 'none of the newest'}"
+        )
+    client = stack.client("lambda")
+    found = differences(configuration(client, function, now), configuration(client, function, target))
+    return [*([f"version {target} has {', '.join(found)}"] if found else []), *fit.notes]
+
+
+def look_again(client: LambdaClient, function: Function, target: str) -> None:
+    """The alias after all of it."""
+    now = live_version(client, function)
+    if now != target:
+        raise OpsError(
+            f"the alias of {function.key} was moved to version {target}, and is at {now} again: an update of the stack "
+            "ended meanwhile. The config is right: run rollback once more"
+        )
 
 
 def choose(to: str, *, now: str, versions: list[int], key: str) -> str:
     """The version that `to` means; what does not exist is refused with what does."""
     known = ", ".join(map(str, versions[-10:])) or "none"
-    if not versions:
-        raise OpsError(f"function {key} has no published version")
-    if to == LATEST:
-        return str(versions[-1])
     if to == PREVIOUS:
         below = [version for version in versions if now.isdigit() and version < int(now)]
         if not below:
             raise OpsError(f"the alias is at version {now}, and no older one is left (there are: {known})")
         return str(below[-1])
-    if not to.isdigit() or int(to) not in versions:
+    if to not in map(str, versions):
         raise UsageError(f"function {key} has no version {to!r}; the newest are: {known} (or say: previous, latest)")
-    return str(int(to))
+    return to
 
 
-def move_alias(client: Any, function: Function, target: str) -> None:
+def move_alias(client: LambdaClient, function: Function, target: str) -> None:
     """All traffic to one version; weights of an unfinished canary are taken off as well."""
     client.update_alias(
         FunctionName=function.name,
@@ -111,7 +156,9 @@ def follow(stack: Stack, function: Function, target: str) -> None:
         ) from None
 
 
-def report(function: Function, edit: Edit | None, *, now: str, target: str, dry_run: bool) -> Report:
+def report(
+    function: Function, edit: Edit | None, *, now: str, target: str, dry_run: bool, remarks: list[str]
+) -> Report:
     """What moved and what was written."""
     would = "would move" if dry_run else "moved"
     notes = [
@@ -122,9 +169,10 @@ def report(function: Function, edit: Edit | None, *, now: str, target: str, dry_
     if edit is None:
         notes.append("nothing written: the local cloud has no stack config that outlives it")
     elif edit.changes:
-        notes.append(f"{edit.file.name}: {edit.summary}; commit it, so that everybody's next preview shows no change")
+        notes.append(f"{edit.file.name}: {edit.summary}; commit it, so everyone's next preview shows no change")
     else:
         notes.append(f"{edit.file.name} says so already")
+    notes += remarks
     return Report(
         data={
             "function": function.key,
@@ -134,17 +182,7 @@ def report(function: Function, edit: Edit | None, *, now: str, target: str, dry_
             "config_file": None if edit is None else str(edit.file),
             "config_changed": edit is not None and edit.changes and not dry_run,
             "dry_run": dry_run,
+            "remarks": remarks,
         },
         notes=notes,
     )
-
-
-def alias_versions(client: Any, name: str) -> set[str]:
-    """Every version that an alias of this function leads to, canary weights included."""
-    try:
-        pages = client.get_paginator("list_aliases").paginate(FunctionName=name)
-        aliases = [alias for page in pages for alias in page["Aliases"]]
-    except ClientError as error:
-        raise OpsError(f"the aliases of {name} cannot be listed: {error}") from None
-    weighted = [alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}) for alias in aliases]
-    return {str(alias["FunctionVersion"]) for alias in aliases} | {str(one) for weights in weighted for one in weights}

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import getpass
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from botocore.exceptions import ClientError
 
+from lambdas.shared.key_values import KeyFormError, check_form
+from ops.aws_errors import code_of
 from ops.errors import OpsError, UsageError
 from ops.report import Report, Table
 
 if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_ssm.type_defs import PutParameterRequestTypeDef
+
     from ops.stack import Stack
 
 LARGEST_SECRET = 65_536
@@ -29,12 +35,12 @@ def read_value(stream: TextIO | None = None, *, keep_whitespace: bool = False) -
     """The value on stdin, without the one line ending that `echo` and editors add.
 
     Raises UsageError for a value that is empty, or that begins or ends with white space: no provider issues such a key,
-    and a pasted blank is only seen as a 401 in production. On a terminal the value is asked for without echo.
+    and a pasted blank would only show as a 401 in production. On a terminal the value is asked for without echo.
     """
     source: TextIO = stream or sys.stdin
     try:
         value = getpass.getpass("value (not shown): ") if source.isatty() else source.read()
-        # In a locale such as C or POSIX, bytes that are no text are read as lone surrogates, and only fail here.
+        # In a locale such as C or POSIX, bytes that are not text are read as lone surrogates, and only fail here.
         value.encode()
     except UnicodeError:
         # `from None`: the original exception holds the bytes.
@@ -73,6 +79,10 @@ def set_secret(stack: Stack, function_key: str, name: str, value: str) -> Report
     if name not in function.secrets:
         known = ", ".join(sorted(function.secrets)) or "none"
         raise UsageError(f"function {function_key} reads no secret {name!r}; it reads: {known}")
+    try:
+        check_form(name, value)
+    except KeyFormError as error:
+        raise UsageError(f"the value on stdin {error}; it was not stored") from None
     reference = function.secrets[name]
     service, identifier = place(reference)
     stack.check_account()
@@ -103,7 +113,7 @@ def set_secret(stack: Stack, function_key: str, name: str, value: str) -> Report
     )
 
 
-def put_in_secrets_manager(client: Any, identifier: str, value: str) -> str:
+def put_in_secrets_manager(client: SecretsManagerClient, identifier: str, value: str) -> str:
     """Add a version to a secret; the one before stays readable as AWSPREVIOUS. Returns the version's id."""
     size = len(value.encode())
     if size > LARGEST_SECRET:
@@ -114,12 +124,18 @@ def put_in_secrets_manager(client: Any, identifier: str, value: str) -> str:
         raise refused(error, "PutSecretValue", identifier) from None
 
 
-def put_in_parameter_store(client: Any, identifier: str, value: str) -> str:
+def put_in_parameter_store(client: SSMClient, identifier: str, value: str) -> str:
     """Write a SecureString, under the key that it already has. Returns the version's number."""
     size = len(value.encode())
     if size > LARGEST_PARAMETER:
         raise UsageError(f"the value has {size:,} bytes; a parameter takes {LARGEST_PARAMETER:,}: use a secret instead")
-    key: dict[str, str] = {}
+    stored: PutParameterRequestTypeDef = {
+        "Name": identifier,
+        "Value": value,
+        "Type": "SecureString",
+        "Overwrite": True,
+        "Tier": "Intelligent-Tiering",  # over 4 KB needs an advanced parameter, which is not free
+    }
     try:
         found = client.describe_parameters(
             ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [identifier]}]
@@ -130,11 +146,8 @@ def put_in_parameter_store(client: Any, identifier: str, value: str) -> str:
                 "delete it, and run this again to make a SecureString"
             )
         if found and found[0].get("KeyId"):
-            key["KeyId"] = str(found[0]["KeyId"])
-        # The tier follows the size: over 4 KB needs an advanced parameter, which is not free.
-        response = client.put_parameter(
-            Name=identifier, Value=value, Type="SecureString", Overwrite=True, Tier="Intelligent-Tiering", **key
-        )
+            stored["KeyId"] = found[0]["KeyId"]
+        response = client.put_parameter(**stored)
     except ClientError as error:
         raise refused(error, "PutParameter", identifier) from None
     return str(response["Version"])
@@ -142,8 +155,7 @@ def put_in_parameter_store(client: Any, identifier: str, value: str) -> str:
 
 def refused(error: ClientError, action: str, identifier: str) -> OpsError:
     """What AWS said, by its code only: its message may quote the request."""
-    code = error.response.get("Error", {}).get("Code", "unknown error")
-    return OpsError(f"{action} on {identifier} was refused: {code}; the value was not stored")
+    return OpsError(f"{action} on {identifier} was refused: {code_of(error)}; the value was not stored")
 
 
 def is_set(stack: Stack, reference: str) -> bool:
@@ -172,16 +184,16 @@ def list_secrets(stack: Stack) -> Report:
         for name, where in sorted(function.secrets.items())
     ]
     rows = [
-        ["ok" if one["set"] else "fail", str(one["function"]), str(one["secret"]), str(one["service"]), str(one["id"])]
-        for one in found
+        ["ok" if secret["set"] else "fail", *(str(secret[key]) for key in ("function", "secret", "service", "id"))]
+        for secret in found
     ]
-    unset = [one for one in found if not one["set"]]
+    unset = [secret for secret in found if not secret["set"]]
     return Report(
         ok=not unset,
         data={"secrets": found},
         tables=[Table(title="secrets", columns=["", "function", "secret", "service", "id"], rows=rows)],
         notes=[
             f"{name} has no value: `python -m ops secret set --stack {stack.name} {function} {name}`"
-            for function, name in ((one["function"], one["secret"]) for one in unset)
+            for function, name in ((secret["function"], secret["secret"]) for secret in unset)
         ],
     )

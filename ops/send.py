@@ -17,12 +17,12 @@ LARGEST_MESSAGE = 1_048_576
 def send(stack: Stack, key: str, body: str) -> Report:
     """Put one message into a function's queue."""
     function = stack.function(key)
-    if not function.queue_url:
+    if function.queue is None:
         raise UsageError(f"function {key} has no queue: use `ops invoke`")
     if not body.strip():
         raise UsageError("the message is empty")
     size = len(body.encode())
     if size > LARGEST_MESSAGE:
         raise UsageError(f"the message has {size:,} bytes; SQS takes {LARGEST_MESSAGE:,}")
-    sent = str(stack.client("sqs").send_message(QueueUrl=function.queue_url, MessageBody=body)["MessageId"])
+    sent = str(stack.client("sqs").send_message(QueueUrl=function.queue.url, MessageBody=body)["MessageId"])
     return Report(data={"function": key, "message": sent}, notes=[f"sent {sent} to the queue of {key}"])

@@ -24,10 +24,10 @@ STYLE = (
 
 def svg(functions: Sequence[FunctionSize], title: str) -> str:
     """One bar per function: its code, then each layer, against the limit."""
-    ranked = sorted(functions, key=lambda one: -one.unzipped_bytes)
+    ranked = sorted(functions, key=lambda function: -function.unzipped_bytes)
     height = MARGIN * 2 + 34 + ROW * max(len(ranked), 1)
     rows = "".join(row(function, MARGIN + 34 + index * ROW) for index, function in enumerate(ranked))
-    words = "; ".join(f"{one.name} {one.unzipped_bytes / LIMIT:.1%}" for one in ranked) or "no functions"
+    words = "; ".join(f"{function.name} {function.unzipped_bytes / LIMIT:.1%}" for function in ranked) or "no functions"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         f'role="img" aria-labelledby="t d"><title id="t">{clean(title)}</title>'

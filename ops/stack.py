@@ -1,37 +1,46 @@
-"""Where a stack runs and what it exports: a deployed one through the pulumi CLI, the sandbox's through its state file.
-
-Owns finding outputs, region, profile and credentials, and the boto3 clients made from them. Reads nothing else of
-Pulumi's state, and no secret.
-"""
+"""A stack's outputs, and the boto3 clients for the account that it runs in. Finding a stack is `load_stack`'s."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-import boto3
-import yaml
 from botocore.config import Config
 
 from ops.errors import OpsError, UsageError
+from ops.values import as_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+
+    import boto3
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_sts import STSClient
 
 LOCAL = "local"
 """The stack that `make up` keeps on this machine."""
-ROOT = Path(__file__).resolve().parent.parent
-PULUMI_TIMEOUT_SECONDS = 120
 LONGEST_FUNCTION_SECONDS = 900
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+CONNECT_SECONDS = 10
 ATTEMPTS = 8
 """Of one call. Lambda takes 15 requests a second that are not invocations, and `prune` makes many:
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 ARN_PARTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One SQS queue."""
+
+    url: str
+    arn: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +54,12 @@ class Function:
     alias: str
     """The alias that every trigger calls."""
     arn: str
+    published: str
+    """The newest version that `pulumi up` has published; empty where the program that deployed it did not say."""
     log_group: str
-    queue_url: str | None
-    queue_arn: str | None
-    dlq_url: str | None
-    dlq_arn: str | None
+    queue: Queue | None
+    dead_letters: Queue | None
+    """Where messages of the queue, or asynchronous events, go that failed for good."""
     secrets: Mapping[str, str]
     """Environment name of each secret → ARN in Secrets Manager, or name of a parameter."""
     layers: tuple[str, ...]
@@ -75,15 +85,15 @@ class Stack:
     """`Pulumi.<stack>.yaml`; None where nothing is to be written (the sandbox starts afresh each time)."""
     project: Path | None = None
     """The folder in which the pulumi CLI knows the stack; None where Pulumi keeps no state of it (the sandbox)."""
+    attempts: int = ATTEMPTS
 
     @property
     def functions(self) -> dict[str, Function]:
         """Every exported function by its name in the program."""
-        exported = self.outputs.get("functions")
-        if not isinstance(exported, dict) or not exported:
-            raise OpsError(f"stack {self.name} exports no functions: {self.way_to_deploy()}")
-        functions = cast("dict[str, dict[str, Any]]", exported)
-        return {key: read_function(key, value) for key, value in functions.items()}
+        exported = as_object(self.outputs.get("functions"))
+        if not exported:
+            raise OpsError(f"stack {self.name} exports no functions: {self.how_to_deploy()}")
+        return {key: read_function(key, value) for key, value in exported.items()}
 
     def function(self, key: str) -> Function:
         """One function; an unknown name is a usage error that lists the known ones."""
@@ -92,15 +102,34 @@ class Stack:
             raise UsageError(f"stack {self.name} has no function {key!r}; it has: {', '.join(sorted(functions))}")
         return functions[key]
 
-    def way_to_deploy(self) -> str:
-        """The command that deploys this stack."""
+    def how_to_deploy(self) -> str:
+        """What deploys this stack."""
         return "start it with `make up`" if self.name == LOCAL else f"deploy it with `pulumi up --stack {self.name}`"
 
-    def client(self, service: str) -> Any:
+    @overload
+    def client(self, service: Literal["cloudwatch"]) -> CloudWatchClient: ...
+    @overload
+    def client(self, service: Literal["lambda"]) -> LambdaClient: ...
+    @overload
+    def client(self, service: Literal["logs"]) -> CloudWatchLogsClient: ...
+    @overload
+    def client(self, service: Literal["s3"]) -> S3Client: ...
+    @overload
+    def client(self, service: Literal["secretsmanager"]) -> SecretsManagerClient: ...
+    @overload
+    def client(self, service: Literal["sqs"]) -> SQSClient: ...
+    @overload
+    def client(self, service: Literal["ssm"]) -> SSMClient: ...
+    @overload
+    def client(self, service: Literal["sts"]) -> STSClient: ...
+    def client(self, service: Any) -> Any:
         """A boto3 client for this stack's account and region; what AWS throttles is tried again."""
-        return self._client(service, Config(retries={"mode": "standard", "total_max_attempts": ATTEMPTS}))
+        retries = Config(
+            connect_timeout=CONNECT_SECONDS, retries={"mode": "standard", "total_max_attempts": self.attempts}
+        )
+        return self._client(service, retries)
 
-    def invoker(self) -> Any:
+    def invoker(self) -> LambdaClient:
         """A Lambda client for calling functions: it waits as long as one may run and never repeats a call.
 
         botocore's own defaults (60 s, then again) would run a slow function several times.
@@ -109,8 +138,9 @@ class Stack:
         return self._client("lambda", once)
 
     def _client(self, service: str, config: Config) -> Any:
-        clients = cast("Any", self.session)
-        return clients.client(service, endpoint_url=self.endpoint, config=config)
+        # Any: the stubs name services whose types are not installed.
+        session = cast("Any", self.session)
+        return session.client(service, endpoint_url=self.endpoint, config=config)
 
     def check_account(self) -> str:
         """The account of the credentials; refuses when the stack's functions live in another one."""
@@ -124,6 +154,11 @@ class Stack:
         return account
 
 
+def read_queue(value: Mapping[str, Any], kind: str) -> Queue | None:
+    """A function's queue or dead-letter queue; None where it has none."""
+    return Queue(str(value[f"{kind}_url"]), str(value[f"{kind}_arn"])) if value.get(f"{kind}_url") else None
+
+
 def read_function(key: str, value: Mapping[str, Any]) -> Function:
     """One exported function; a missing field says which one."""
     try:
@@ -135,11 +170,10 @@ def read_function(key: str, value: Mapping[str, Any]) -> Function:
             name=str(value["name"]),
             alias=alias_arn.rsplit(":", 1)[1],
             arn=arn,
+            published=str(value.get("published", "")),
             log_group=str(value["log_group"]),
-            queue_url=value.get("queue_url"),
-            queue_arn=value.get("queue_arn"),
-            dlq_url=value.get("dlq_url"),
-            dlq_arn=value.get("dlq_arn"),
+            queue=read_queue(value, "queue"),
+            dead_letters=read_queue(value, "dlq") or read_queue(value, "async_dlq"),
             secrets=dict(value.get("secrets") or {}),
             layers=tuple(value.get("layers") or ()),
             runtime=str(value.get("runtime", "")),
@@ -149,87 +183,3 @@ def read_function(key: str, value: Mapping[str, Any]) -> Function:
         raise OpsError(
             f"output functions.{key} has no {missing}: another version of the program deployed it; run `pulumi up`"
         ) from None
-
-
-def load_stack(name: str, *, root: Path = ROOT, config_file: Path | None = None) -> Stack:
-    """The named stack: `local` from the sandbox that is running, any other from Pulumi's state."""
-    return load_local(root) if name == LOCAL else load_deployed(name, root=root, config_file=config_file)
-
-
-def load_local(root: Path) -> Stack:
-    """The stack in the running sandbox."""
-    file = Path(os.environ.get("STRATA_SANDBOX_DIR") or root / ".sandbox") / "state.json"
-    try:
-        state = json.loads(file.read_text())
-        account, region, endpoint = str(state["account"]), str(state["region"]), str(state["endpoint"])
-        outputs = dict(state["outputs"])
-    except FileNotFoundError:
-        raise OpsError("no local cloud is running here (no .sandbox/state.json): start it with `make up`") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise OpsError(f"{file} cannot be read ({error!r}): stop `make up` and start it again") from None
-    # To the emulator the account's number is the access key of its root user.
-    session = boto3.Session(aws_access_key_id=account, aws_secret_access_key="local", region_name=region)  # noqa: S106 (no secret)
-    return Stack(name=LOCAL, outputs=outputs, session=session, endpoint=endpoint)
-
-
-def load_deployed(name: str, *, root: Path, config_file: Path | None = None) -> Stack:
-    """A stack that `pulumi up` deployed; outputs that are secret stay hidden."""
-    file = config_file or stack_config_file(name, root)
-    output = run_pulumi(["stack", "output", "--json", "--stack", name], root)
-    session = session_for(read_config(file))
-    return Stack(name=name, outputs=json.loads(output), session=session, config_file=file, project=root)
-
-
-def stack_config_file(name: str, root: Path) -> Path:
-    """`Pulumi.dev.yaml` for `dev`, and for `organization/strata/dev`."""
-    return root / f"Pulumi.{name.rsplit('/', 1)[-1]}.yaml"
-
-
-def no_config(file: Path) -> str:
-    """What to say of a stack whose config file is not there: which stacks have one beside it."""
-    known = sorted(one.name.split(".")[1] for one in file.parent.glob("Pulumi.*.yaml"))
-    return f"there is no {file.name}: there are {', '.join(known) or 'none'}"
-
-
-def read_config(file: Path) -> dict[str, Any]:
-    """The `config:` part of a stack's config file; empty where there is none."""
-    if not file.exists():
-        return {}
-    try:
-        content = yaml.safe_load(file.read_text())
-    except yaml.YAMLError as error:
-        raise OpsError(f"{file} is not YAML: {error}") from None
-    config = content.get("config") if isinstance(content, dict) else None
-    return dict(config) if isinstance(config, dict) else {}
-
-
-def session_for(config: Mapping[str, Any]) -> boto3.Session:
-    """Credentials and region as the provider takes them: `aws:profile` and `aws:region`, else boto3's own chain."""
-    profile, region = config.get("aws:profile"), config.get("aws:region")
-    return boto3.Session(
-        profile_name=str(profile) if isinstance(profile, str) else None,
-        region_name=str(region) if isinstance(region, str) else None,
-    )
-
-
-def run_pulumi(arguments: list[str], root: Path) -> str:
-    """Stdout of one pulumi command; its own words where it fails."""
-    try:
-        done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PULUMI_TIMEOUT_SECONDS,
-        )
-    except FileNotFoundError:
-        raise OpsError(
-            "the pulumi CLI is not on PATH: install it (https://www.pulumi.com/docs/iac/download-install/), "
-            "or name `--stack local` for the local cloud"
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise OpsError(f"`pulumi {' '.join(arguments)}` did not answer in {PULUMI_TIMEOUT_SECONDS} s") from None
-    if done.returncode != 0:
-        raise OpsError(f"`pulumi {' '.join(arguments)}` failed:\n{done.stderr.strip()[-2000:]}")
-    return done.stdout

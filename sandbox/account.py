@@ -13,7 +13,7 @@ from botocore.config import Config
 ACCOUNT = "123456789012"
 """AWS's own example account. Any 12 digits are a root access key of that account to the emulator."""
 REGION = "eu-central-1"
-SECRET = "unchecked"  # noqa: S105 - the emulator checks no root signature
+SECRET = "unchecked"  # noqa: S105 - checked in what is presigned only
 _making = threading.Lock()
 
 
@@ -47,7 +47,7 @@ class Account:
 @lru_cache(maxsize=256)
 def _client(endpoint: str, region: str, service: str, keys: tuple[str, str, str | None]) -> Any:
     access_key, secret_key, token = keys
-    session = boto3.Session(access_key, secret_key, token, region)
+    session: Any = boto3.Session(access_key, secret_key, token, region)
     settings = Config(
         connect_timeout=5,
         read_timeout=120,

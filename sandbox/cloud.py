@@ -1,49 +1,49 @@
 """The whole local stack, started and stopped as one: local AWS, Lambda host, stand-ins, the deployed program, secrets.
 
-    with LocalCloud("tests") as cloud:
-        cloud.send({"text": "…"})
+    with LocalCloud("tests", systems=["embedding"]) as cloud:
+        cloud.send({"text": "…"}, function="embedding")
 
-Used by `python -m sandbox`, by the tests as a fixture and by the chaos runs.
+Used by `python -m sandbox`, by the tests as a fixture and by the chaos runs. It knows no system: what one needs and is
+shown with is in `sandbox.demos`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import secrets
-import threading
 import time
-import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from components.settings import PROJECT
+from botocore.exceptions import ClientError
+
+from layer_builds.plan import REPOSITORY
+from ops.secret import SECRETS_MANAGER, place, put_in_parameter_store, put_in_secrets_manager
 from sandbox.account import ACCOUNT, Account
+from sandbox.demos import demo
 from sandbox.deploy import Deployer, Event
 from sandbox.emulator import Emulator
-from sandbox.lambda_code import PROXY_VARIABLE
+from sandbox.forward import Fronts
+from sandbox.lambda_code import PROXY_VARIABLE, CodeStore
 from sandbox.lambda_host import LambdaHost
-from sandbox.openai_server import OpenAIState
-from sandbox.openai_server import create_app as openai_app
-from sandbox.pinecone_server import IndexSpec, PineconeState
-from sandbox.pinecone_server import create_app as pinecone_app
-from sandbox.serving import Server
 from sandbox.stack import load_stack, machine_values, merged
-from sandbox.vocabulary import FILE_NAME, find_vocabulary
-from sandbox.workspace import REPOSITORY, SANDBOX_DIR, SandboxError, Workspace, running, undisturbed
+from sandbox.standins.running import Running
+from sandbox.systems import chosen, only, section
+from sandbox.workspace import SANDBOX_DIR, SandboxError, Workspace, running, undisturbed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     import boto3
-    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from sandbox.demos import Demo
+    from sandbox.stack import Stack
 
 STATE_FILE = SANDBOX_DIR / "state.json"
 STACK = "local"
-LAYER = "openai-pinecone"
 Stage = Literal["aws", "host", "deploy", "secrets", "ready"]
 
 
@@ -55,76 +55,63 @@ class Progress:
     event: Event | None = None
 
 
-class _Later:
-    """An ASGI app that exists from the start, so that its port is known, and is filled in when it can be made."""
-
-    def __init__(self) -> None:
-        self.app: ASGIApp | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.app is not None:
-            await self.app(scope, receive, send)
-        elif scope["type"] == "http":
-            await send({"type": "http.response.start", "status": 503, "headers": []})
-            await send({"type": "http.response.body", "body": b"the sandbox is still starting"})
-
-
 class LocalCloud:
     """A context manager; everything below is valid inside its `with` block."""
 
     account: Account
     """Root access to the local AWS."""
+    emulator: Emulator
+    """The local AWS itself: what roles have asked it for."""
     host: LambdaHost
     """The Lambda host: list and kill function processes."""
-    openai: OpenAIState
-    """The OpenAI-compatible server: its faults, keys and request log."""
-    pinecone: PineconeState
-    """The Pinecone-compatible server."""
-    openai_url: str
-    pinecone_url: str
+    systems: list[str]
+    """The systems that are deployed."""
+    stand_ins: dict[str, Running]
+    """The services that they call, by name: URL, key, and the server's state with its faults and request log."""
     outputs: dict[str, Any]
     """The stack's outputs, as the program exports them."""
-    keys: dict[str, str]
-    """The API keys that the stand-ins accept and the secrets hold: OPENAI_API_KEY, PINECONE_API_KEY."""
 
     def __init__(
         self,
         name: str = "local",
         *,
+        systems: Sequence[str] = (),
         follow: Callable[[Progress], None] = lambda _: None,
         config: Mapping[str, Any] | None = None,
+        options: Mapping[str, Mapping[str, Any]] | None = None,
+        at: Mapping[str, Mapping[str, str]] | None = None,
         account: str = ACCOUNT,
         retry_seconds: int | None = 1,
         async_retry_seconds: float = 0.5,
-        openai_latency_seconds: float = 0.0,
-        index_on_disk: bool = False,
         root: Path = SANDBOX_DIR,
     ) -> None:
         """Nothing starts before `with`.
 
         Args:
             name: the workspace's name, for people.
+            systems: which of the local stack's to deploy, with their neighbours; none means all.
             follow: hears how the start goes on.
             config: laid over Pulumi.local.yaml, by full key: {"strata:embedding": {"timeout_seconds": 40}}.
+            options: of stand-ins, by service: {"openai": {"latency_seconds": 0.1}}.
+            at: where a system reaches a service, when that is not the stand-in itself: system → service → URL.
             account: 12 digits.
             retry_seconds: when a failed message is visible again; None waits for the queue's visibility timeout.
             async_retry_seconds: first wait between attempts at an async event.
-            openai_latency_seconds: what each embeddings call takes at least.
-            index_on_disk: keep the vectors in a file, so that `restart_index` loses none.
             root: where the workspace is made.
 
         """
         self._name = name
+        self._wanted = list(systems)
         self._follow = follow
         self._config = dict(config or {})
+        self._options = dict(options or {})
+        self._at = dict(at or {})
         self._account = account
         self._retry_seconds = retry_seconds
         self._async_retry_seconds = async_retry_seconds
-        self._latency = openai_latency_seconds
-        self._index_on_disk = index_on_disk
-        self._servers: dict[str, Server] = {}
         self._root = root
         self._stack = contextlib.ExitStack()
+        self.stand_ins = {}
 
     def __enter__(self) -> LocalCloud:
         try:
@@ -145,9 +132,13 @@ class LocalCloud:
 
     # --- what it is used for ---
 
-    def function(self, name: str = "embedding") -> dict[str, Any]:
+    def function(self, name: str) -> dict[str, Any]:
         """The stack's output about one function: name, alias_arn, role_arn, log_group, queue_url, dlq_url …"""
         return self.outputs["functions"][name]
+
+    def state(self, service: str) -> Any:
+        """The state of a stand-in: its faults, keys, request log, and what is its own."""
+        return self.stand_ins[service].state
 
     def client(self, service: str) -> Any:
         """A boto3 client with root credentials."""
@@ -157,7 +148,7 @@ class LocalCloud:
         """A boto3 session with root credentials; its clients need `endpoint_url=cloud.account.endpoint`."""
         return self.account.session()
 
-    def send(self, *messages: Mapping[str, Any] | str, function: str = "embedding") -> None:
+    def send(self, *messages: Mapping[str, Any] | str, function: str) -> None:
         """Send messages to a function's queue: objects as JSON, texts as they are."""
         bodies = [message if isinstance(message, str) else json.dumps(message) for message in messages]
         url = self.function(function)["queue_url"]
@@ -168,34 +159,44 @@ class LocalCloud:
                 raise SandboxError(f"the queue refused messages: {answer['Failed']}")
 
     def messages_left(self, url: str) -> int:
-        """How many messages a queue holds, those in work included."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        """How many messages a queue holds, those in work and those that are delayed included."""
+        names = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed")]
         found = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(found[name]) for name in names)
 
-    def set_secret(self, variable: str, value: str, function: str = "embedding") -> None:
+    def set_secret(self, variable: str, value: str, function: str) -> None:
         """Put a value into a function's secret (OPENAI_API_KEY …), as `ops secret set` does."""
-        arn = self.function(function)["secrets"][variable]
-        self.client("secretsmanager").put_secret_value(SecretId=arn, SecretString=value)
+        service, identifier = place(self.function(function)["secrets"][variable])
+        if service == SECRETS_MANAGER:
+            put_in_secrets_manager(self.client("secretsmanager"), identifier, value)
+        else:
+            put_in_parameter_store(self.client("ssm"), identifier, value)
 
-    def restart_index(self, down_seconds: float = 0.0) -> None:
-        """Stop the Pinecone-compatible server, and start a new one on the same port with what is on disk.
+    def set_key(self, service: str, key: str) -> None:
+        """Put a stand-in's key into the secret of every function that calls it; what the server accepts is its own."""
+        called = self.stand_ins[service]
+        variable = called.declared.secret
+        for function, output in self.outputs["functions"].items():
+            if variable in output.get("secrets", {}):
+                url = self._at.get(function, {}).get(service, called.url)
+                self.set_secret(variable, called.declared.value(url, key), function)
 
-        Args:
-            down_seconds: how long nobody answers.
-
-        """
-        old = self._servers["pinecone"]
-        old.stop()
-        self.pinecone.store.close()
-        time.sleep(down_seconds)
-        self.pinecone = self._open_index()
-        self._servers["pinecone"] = Server(pinecone_app(self.pinecone), old.port).start()
-
-    def logs(self, function: str = "embedding") -> list[str]:
+    def logs(self, function: str) -> list[str]:
         """All log messages of a function so far, oldest first in each stream."""
         self.host.flush_logs()
         return log_messages(self.client("logs"), self.function(function)["log_group"])
+
+    def layers(self, function: str) -> Path:
+        """The folder that a function's processes see as /opt: what was deployed, whatever lies in this checkout.
+
+        Raises:
+            SandboxError: the function has no layers.
+        """
+        store = CodeStore(self.account, self.workspace.folder("opened"))
+        found = store.version(self.function(function)["name"], "$LATEST", None).layers
+        if found is None:
+            raise SandboxError(f"{function} has no layers")
+        return found
 
     def write_state(self, path: Path = STATE_FILE) -> None:
         """Describe this cloud in a file for other programs (ops, `python -m sandbox send`); only we may read it."""
@@ -205,9 +206,8 @@ class LocalCloud:
             "account": self.account.account,
             "region": self.account.region,
             "stack": STACK,
-            "openai_url": f"{self.openai_url}/v1",
-            "pinecone_url": self.pinecone_url,
-            "keys": self.keys,
+            "systems": self.systems,
+            "stand_ins": {name: {"url": each.url, "key": each.key} for name, each in self.stand_ins.items()},
             "host_url": self.host.url,
             "outputs": self.outputs,
         }
@@ -221,100 +221,81 @@ class LocalCloud:
 
     def _start(self, stack: contextlib.ExitStack) -> None:
         loaded = load_stack(REPOSITORY, STACK).with_values(self._config)
-        later = {name: _Later() for name in ("openai", "pinecone")}
-        stack.callback(self._stop_servers)
-        self._servers = {name: Server(app).start() for name, app in later.items()}
-        self.openai_url, self.pinecone_url = self._servers["openai"].url, self._servers["pinecone"].url
-        # After the servers, so that it closes before them: they wait for the functions' connections to end.
+        self.systems = chosen(loaded.config, self._wanted)
+        loaded = loaded.with_config(only(loaded.config, self.systems))
+        demos = {system: found for system in self.systems if (found := demo(system)) is not None}
+        # The first here, so the last to close: the servers wait for the functions' connections to end.
+        stack.callback(self._stop_stand_ins)
         self.workspace = Workspace(self._name, self._root)
         stack.callback(self.workspace.close)
         self.workspace.open()
         deployer = stack.enter_context(Deployer(self.workspace))
+        with ThreadPoolExecutor(1) as threads:  # what they import takes as long as the emulator does
+            making = threads.submit(self._make_stand_ins, demos)
+            self._start_aws(loaded)
+            making.result()
+        self._follow(Progress("deploy"))
+        at = {name: url for each in self.stand_ins.values() for name, url in each.urls.items()}
+        addresses = {
+            section(system): dict(found.config({**at, **self._at.get(system, {})})) for system, found in demos.items()
+        }
+        ordered = loaded.with_values(self._values(loaded.config)).with_values(addresses).with_values(self._config)
+        self._begin_stand_ins(demos, ordered)
+        outputs = deployer.run(self.account, ordered, lambda event: self._follow(Progress("deploy", event)))
+        fronts = Fronts(self.account.endpoint)
+        stack.callback(fronts.stop)
+        self.outputs = fronts.moved(outputs)
+        self._move_origins(fronts)
+        self._follow(Progress("secrets"))
+        for name, each in self.stand_ins.items():
+            self.set_key(name, each.key)
+            each.opened()
+        for found in demos.values():
+            found.prepare(self)
+        self._follow(Progress("ready"))
+
+    def _make_stand_ins(self, demos: Mapping[str, Demo]) -> None:
+        for name in dict.fromkeys(name for found in demos.values() for name in found.stand_ins):
+            self.stand_ins[name] = Running(name)
+
+    def _begin_stand_ins(self, demos: Mapping[str, Demo], stack: Stack) -> None:
+        """What they serve is made while the program is deployed."""
+        options: dict[str, Any] = {}
+        for system, found in demos.items():
+            options = merged(options, found.options(stack.config[section(system)]))
+        options = merged(options, self._options)
+        for name, each in self.stand_ins.items():
+            each.begin(self.workspace.folder(f"data/{name}"), options.get(name, {}))
+
+    def _start_aws(self, stack: Stack) -> None:
         self._follow(Progress("aws"))
-        emulator = Emulator(
+        self.emulator = Emulator(
             self.workspace,
             account=self._account,
-            region=str(loaded.config.get("aws:region", "eu-central-1")),
+            region=str(stack.config.get("aws:region", "eu-central-1")),
             async_retry_seconds=self._async_retry_seconds,
         )
-        self.account = emulator.start()
+        self.account = self.emulator.start()
         self._follow(Progress("host"))
         self.host = LambdaHost(self.workspace)
         self.host.start(self.account, retry_seconds=self._retry_seconds)
-        self._follow(Progress("deploy"))
-        ordered = loaded.with_values(self._values(loaded.config)).with_values(self._config)
-        models = _Started(_load_model)
-        self.outputs = deployer.run(self.account, ordered, lambda event: self._follow(Progress("deploy", event)))
-        self._follow(Progress("secrets"))
-        self.keys = {name: f"local-{secrets.token_hex(12)}" for name in ("OPENAI_API_KEY", "PINECONE_API_KEY")}
-        for variable, value in self.keys.items():
-            self.set_secret(variable, value)
-        self.openai = OpenAIState(
-            keys=[self.keys["OPENAI_API_KEY"]],
-            vocabulary=self._vocabulary(),
-            model=models.result(),
-            latency_seconds=self._latency,
-        )
-        dimensions = int((ordered.config["strata:embedding"]).get("dimensions", 1536))
-        self._index = IndexSpec(dimension=dimensions)
-        self.pinecone = self._open_index()
-        later["openai"].app, later["pinecone"].app = openai_app(self.openai), pinecone_app(self.pinecone)
-        self._follow(Progress("ready"))
 
-    def _open_index(self) -> PineconeState:
-        data = self.workspace.folder("index") if self._index_on_disk else None
-        return PineconeState(self._index, keys=[self.keys["PINECONE_API_KEY"]], data=data)
+    def _move_origins(self, fronts: Fronts) -> None:
+        """Let pages that are served by an API use the buckets that admit it: by the address that browsers know."""
+        s3 = self.client("s3")
+        for bucket in self.outputs.get("buckets", {}).values():
+            with contextlib.suppress(ClientError):  # most have no rules
+                rules = s3.get_bucket_cors(Bucket=bucket)["CORSRules"]
+                s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": fronts.moved(rules)})
 
-    def _stop_servers(self) -> None:
-        for server in self._servers.values():
-            server.stop()
+    def _stop_stand_ins(self) -> None:
+        for each in self.stand_ins.values():
+            each.stop()
 
     def _values(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """What only this run knows of the stack's config."""
+        """What only this run knows of every system's config."""
         machine = machine_values(config)
-        proxy = {key: {"environment": {PROXY_VARIABLE: self.host.url}} for key in machine}
-        stand_ins = {"openai_base_url": f"{self.openai_url}/v1", "pinecone_index_host": self.pinecone_url}
-        return merged(merged(machine, proxy), {f"{PROJECT}:embedding": stand_ins})
-
-    def _vocabulary(self) -> Path:
-        """The folder with tiktoken's vocabulary: from the layer builder's assets, else out of the deployed layer."""
-        with contextlib.suppress(FileNotFoundError):
-            return find_vocabulary()
-        layer = self.outputs["layers"][LAYER]
-        content = self.client("s3").get_object(Bucket=layer["bucket"], Key=layer["key"])["Body"].read()
-        folder = self.workspace.folder("vocabulary")
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            (folder / FILE_NAME).write_bytes(archive.read(f"tiktoken/{FILE_NAME}"))
-        return find_vocabulary(folder)
-
-
-def _load_model() -> Any:
-    from sandbox.minilm import MiniLM  # noqa: PLC0415 - loads 90 MB; while the deployment runs
-
-    return MiniLM()
-
-
-class _Started:
-    """A value that a thread computes meanwhile."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._value: Any = None
-        self._error: BaseException | None = None
-        self._make = make
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._value = self._make()
-        except Exception as error:  # noqa: BLE001 - raised where the value is wanted
-            self._error = error
-
-    def result(self) -> Any:
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._value
+        return merged(machine, {key: {"environment": {PROXY_VARIABLE: self.host.url}} for key in machine})
 
 
 def log_messages(logs: Any, group: str) -> list[str]:
@@ -358,7 +339,7 @@ def read_state(path: Path = STATE_FILE) -> dict[str, Any]:
     return state
 
 
-def wait_until(true: Callable[[], bool], what: str, timeout_seconds: float = 60.0, every_seconds: float = 0.1) -> None:
+def wait_until(true: Callable[[], bool], what: str, timeout_seconds: float = 120.0, every_seconds: float = 0.1) -> None:
     """Poll until something holds.
 
     Raises:

@@ -9,14 +9,15 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from sandbox.workspace import REPOSITORY, SandboxError
+from layer_builds.plan import REPOSITORY
+from sandbox.workspace import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LEFT_OUT = (".venv", ".uv", ".build", ".sandbox", ".git", "__pycache__")
 NEEDS_DOCKER = (
-    "the sandbox runs Lambda's Linux layers, so that on {system} it needs Docker: start Docker Desktop "
+    "the sandbox runs Lambda's Linux layers, so on {system} it needs Docker: start Docker Desktop "
     "(https://docs.docker.com/get-docker/) and run this again"
 )
 
@@ -29,15 +30,15 @@ def needed() -> bool:
 def command(arguments: Sequence[str], *, terminal: bool) -> list[str]:
     """The `docker` command that runs `python -m sandbox ARGUMENTS` on a copy of this repository.
 
-    The caches of uv and of the layer builder are kept in a volume, so that the second run is quick. The mount namespace
+    The caches of uv and of the layer builder are kept in a volume, so the second run is quick. The mount namespace
     in which a function sees its layers at /opt needs SYS_ADMIN inside the container; without it a copy is used.
     """
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     excluded = " ".join(f"--exclude={name}" for name in LEFT_OUT)
     script = (
         f"mkdir -p /strata && tar -C /source {excluded} -cf - . | tar -C /strata -xf - && cd /strata && "
-        "ln -sfn /cache/build .build && mkdir -p /cache/build && uv=$(python3 scripts/bootstrap.py) && "
-        '"$uv" sync --quiet --frozen --group sandbox && PATH="/strata/.venv/bin:$PATH" .venv/bin/python -m sandbox "$@"'
+        "ln -sfn /cache/build .build && mkdir -p /cache/build && "
+        'python3 -m scripts.bootstrap sync sandbox && exec python3 -m scripts.bootstrap run -m sandbox "$@"'
     )
     return [
         *("docker", "run", "--rm", "--init", *(["-it"] if terminal else []), "--name", f"strata-sandbox-{os.getpid()}"),

@@ -22,8 +22,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from layer_builds.plan import REPOSITORY
+from sandbox import warm
 from sandbox.account import Account
-from sandbox.workspace import REPOSITORY, SandboxError, Workspace, end_with_parent, record
+from sandbox.workspace import SandboxError, Workspace, end_with_parent, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,6 +223,7 @@ def main() -> None:
     # The program, and what it starts, may print: that goes to the log.
     tell = _Teller(os.fdopen(os.dup(1), "w"))
     os.dup2(2, 1)
+    warm.begin()
     for name in ("pulumi_aws", "pulumi_command", "sandbox.monitor"):
         importlib.import_module(name)
     line = sys.stdin.buffer.readline()

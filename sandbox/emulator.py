@@ -10,7 +10,8 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.account import ACCOUNT, REGION, Account
+from sandbox.account import ACCOUNT, REGION, SECRET, Account
+from sandbox.emulator_asked import FILE_VARIABLE, Asked, read
 from sandbox.workspace import SandboxError, Workspace, stop
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 START_SECONDS = 60.0
+ASKED = "asked.jsonl"
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH")
 
 
@@ -64,6 +66,10 @@ class Emulator:
         tail = self.workspace.log_tail("emulator")
         raise SandboxError(f"the local AWS (ministack) did not start; the end of its log:\n{tail}")
 
+    def asked(self) -> list[Asked]:
+        """What roles have asked for so far, and were told; each once."""
+        return read(self.workspace.folder("emulator") / ASKED)
+
     def stop(self) -> None:
         """Stop it; what it held is gone."""
         if self._process is not None:
@@ -83,6 +89,7 @@ class Emulator:
             "MINISTACK_REGION": self._region,
             "MINISTACK_ACCOUNT_ID": self._account,
             "AUTH": "true",  # roles are enforced
+            "AWS_SECRET_ACCESS_KEY": SECRET,  # what addresses and forms are signed with that the root account gives out
             "LOG_LEVEL": "WARNING",
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
@@ -90,6 +97,7 @@ class Emulator:
             "TMPDIR": str(folder),
             "STATE_DIR": str(folder / "state"),
             "S3_DATA_DIR": str(folder / "s3"),
+            FILE_VARIABLE: str(folder / ASKED),
             "LAMBDA_ASYNC_RETRY_BASE_SECONDS": str(self._async_retry_seconds),
         }
 

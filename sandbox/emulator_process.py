@@ -1,17 +1,27 @@
 """The emulator's process: ministack as published, and the few things a Lambda host needs that it lacks.
 
-Run as `python -m sandbox.emulator_process`. All but the last three amendments concern functions bound to a host by the
+Run as `python -m sandbox.emulator_process`. All but the last nine amendments concern functions bound to a host by the
 emulator's own hook (`MINISTACK_LAMBDA_PROXY_URL`); all else is ministack's:
 
 - a function's timeout is the host's to keep (the hook's own would count the init phase), and an error of the function
   comes back as the function raised it, with its log tail;
 - the host writes the log lines, so the emulator does not invent a second START, END and REPORT;
+- a version with SnapStart becomes active without a process of the emulator's own;
+- HTTP events of payload format 2.0 have their cookies in `cookies`;
 - async events, SNS deliveries among them, get two retries with the waits of LAMBDA_ASYNC_RETRY_BASE_SECONDS under one
   request id, by the event-invoke config of the alias or version they came through; the host delivers a last failure;
+- of async events a few are worked on at once, and the others wait (`emulator_concurrency`);
+- a batch of SQS requests needs the permission for one of them, as in IAM, which has no action of the batch's name;
 - log permissions are looked for on a group's streams (`<group ARN>:*`), as IAM does, not on the bare group;
 - the code of a published version and the content of a deleted layer version that is still in use can be fetched;
 - alarms are described whole to deployment tools (`emulator_alarms`);
+- a policy's condition can ask whether an upload would overwrite (`s3:if-none-match`);
+- an alias with weights shares out a queue's batches (`emulator_weights`);
+- a second mapping of one queue to one function is refused (`emulator_mappings`);
+- a secret that was made without a value has none (`emulator_secrets`);
+- what a role asks for is noted, with the statement that allowed it (`emulator_asked`);
 - log events are filtered by a field of JSON records, or the pattern is refused (`emulator_filters`);
+- a deployment tool that repeats a request it was answered gets that answer again (`emulator_repeats`);
 - requests count as made over TLS: the loopback interface stands in for it, and buckets here refuse everything else.
 
 With an unamended ministack the host still works, without these.
@@ -25,15 +35,19 @@ import hashlib
 import http.client
 import importlib
 import json
+import os
 import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sandbox import emulator_filters
+from sandbox import emulator_asked, emulator_filters, emulator_mappings, emulator_secrets, emulator_weights
 from sandbox.emulator_alarms import whole_answer
+from sandbox.emulator_concurrency import Concurrency
+from sandbox.emulator_repeats import Repeats
 from sandbox.workspace import end_with_parent
 
 if TYPE_CHECKING:
@@ -62,10 +76,24 @@ ATTEMPT: contextvars.ContextVar[AsyncEvent | None] = contextvars.ContextVar("att
 def fingerprint(config: dict[str, Any]) -> str:
     """A hash of what decides how a function's process is started; the host computes the same from the API's answer."""
     layers = [layer["Arn"] if isinstance(layer, dict) else layer for layer in config.get("Layers") or []]
-    keys = ("FunctionName", "Version", "CodeSha256", "Role", "Handler", "Runtime", "Timeout", "MemorySize")
-    log = config.get("LoggingConfig") or {}
-    parts = [*(config.get(key) for key in keys), layers, log, (config.get("Environment") or {}).get("Variables") or {}]
+    keys = ("FunctionName", "Version", "CodeSha256", "Role", "Handler", "Runtime", "Timeout", "MemorySize", "ImageUri")
+    sections = [config.get(key) or {} for key in ("LoggingConfig", "EphemeralStorage", "ImageConfigResponse")]
+    variables = (config.get("Environment") or {}).get("Variables") or {}
+    parts = [*(config.get(key) for key in keys), layers, *sections, variables]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def with_cookies(event: object) -> object:
+    """An HTTP event of payload format 2.0 with its cookies in a list of their own, and not among the headers.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+    """
+    if not isinstance(event, dict) or event.get("version") != "2.0" or "http" not in event.get("requestContext", {}):
+        return event
+    headers = dict(event.get("headers") or {})
+    if not (sent := headers.pop("cookie", "")):
+        return event
+    return {**event, "headers": headers, "cookies": [cookie.strip() for cookie in sent.split(";") if cookie.strip()]}
 
 
 class Amendments:
@@ -76,6 +104,7 @@ class Amendments:
         self.sns = vars(topics)
         self.iam = vars(permissions)
         self.original: dict[str, Any] = {**self.iam, **self.sns, **self.lambda_}
+        self.concurrency = Concurrency()
 
     def install(self) -> None:
         """Put each replacement in place of what it replaces; fails when ministack no longer has it."""
@@ -86,14 +115,22 @@ class Amendments:
             "_get_function": self.get_function,
             "serve_function_code": self.serve_code,
             "serve_layer_content": self.serve_layer,
+            "_snapstart_provision_version_async": self.provision_snapstart,
         }
-        others = {"_deliver_to_lambda": self.deliver_notification, "extract_resource_arn": self.resource}
+        others = {
+            "_deliver_to_lambda": self.deliver_notification,
+            "extract_resource_arn": self.resource,
+            "extract_iam_action": self.action,
+            "s3_service_context": self.conditions,
+        }
         missing = [name for name in [*replacements, *others] if name not in self.original]
         if missing:
             sys.exit(f"this ministack is not {VERSION}: it has no {', '.join(missing)}")
         self.lambda_.update(replacements)
         self.sns["_deliver_to_lambda"] = self.deliver_notification
         self.iam["extract_resource_arn"] = self.resource
+        self.iam["extract_iam_action"] = self.action
+        self.iam["s3_service_context"] = self.conditions
 
     def bound(self, function: dict[str, Any]) -> bool:
         """Whether a function (or version) record is bound to a host."""
@@ -117,7 +154,7 @@ class Amendments:
             headers["X-Amzn-Trace-Id"] = trace
         timeout = int(config.get("Timeout") or 3) + GRACE_SECONDS
         try:
-            return self._post(url, json.dumps(event, ensure_ascii=False).encode(), headers, timeout)
+            return self._post(url, json.dumps(with_cookies(event), ensure_ascii=False).encode(), headers, timeout)
         except (OSError, http.client.HTTPException) as error:
             message = f"the Lambda host at {url} did not answer: {error!r}"
             return {"body": {"errorMessage": message, "errorType": "Sandbox.Failure"}, "error": True}
@@ -141,6 +178,16 @@ class Amendments:
         if response.status != HTTP_OK:
             result |= {"error": True, "function_error": response.headers.get("X-Amz-Function-Error", "Unhandled")}
         return result
+
+    def provision_snapstart(self, name: str, version: dict[str, Any]) -> None:
+        """A version with SnapStart is ready at once: what would be snapshotted runs in the host."""
+        if not self.bound(version):
+            self.original["_snapstart_provision_version_async"](name, version)
+            return
+        config = version["config"]
+        config["State"] = "Active"
+        for key in ("StateReason", "StateReasonCode"):
+            config.pop(key, None)
 
     def emit_logs(self, function: dict[str, Any], *args: object, **kwargs: object) -> None:
         """The platform's log lines, for functions that have no host to write them."""
@@ -173,7 +220,10 @@ class Amendments:
         attempt = 0
         while attempt <= retries:
             ATTEMPT.set(AsyncEvent(request_id, qualifier, target if attempt == retries else None))
-            result = self.lambda_["_execute_function_with_config_scope"](function, event)
+            with self.concurrency.place(
+                config.get("FunctionName", ""), lambda: self._record(config).get("concurrency")
+            ):
+                result = self.lambda_["_execute_function_with_config_scope"](function, event)
             if not result.get("error"):
                 return
             if result.get("throttle"):  # does not count as an attempt, as in AWS
@@ -183,9 +233,13 @@ class Amendments:
             if attempt <= retries:
                 time.sleep(min(base * 2 ** (attempt - 1), longest))
 
-    def _event_invoke_config(self, config: dict[str, Any], qualifier: str | None) -> dict[str, Any]:
+    def _record(self, config: dict[str, Any]) -> dict[str, Any]:
+        """What is known of a version's function."""
         arn = config.get("FunctionArn", "").split(":")
-        record = self.lambda_["_functions"].get_scoped(arn[4], arn[3], config.get("FunctionName")) or {}
+        return self.lambda_["_functions"].get_scoped(arn[4], arn[3], config.get("FunctionName")) or {}
+
+    def _event_invoke_config(self, config: dict[str, Any], qualifier: str | None) -> dict[str, Any]:
+        record = self._record(config)
         configs = record.get("event_invoke_configs") or {}
         if qualifier in configs:
             return configs[qualifier]
@@ -218,6 +272,17 @@ class Amendments:
         arn: str = self.original["extract_resource_arn"](service, *args, **kwargs)
         named = service == "logs" and ":log-group:" in arn and not arn.endswith("*") and ":log-stream:" not in arn
         return f"{arn}:log-stream:" if named else arn
+
+    def action(self, service: str, *args: Any, **kwargs: Any) -> str:
+        """The action that a request needs to be allowed."""
+        action: str = self.original["extract_iam_action"](service, *args, **kwargs)
+        return action.removesuffix("Batch") if service == "sqs" and action else action
+
+    def conditions(self, action: str, query: object, path: str = "", headers: Any = None) -> dict[str, Any]:
+        """The condition keys of a request to S3."""
+        keys: dict[str, Any] = self.original["s3_service_context"](action, query, path, headers)
+        written = action == "s3:PutObject" and (headers or {}).get("if-none-match")
+        return {**keys, "s3:if-none-match": written} if written else keys
 
     def get_function(self, name: str, qualifier: str | None = None) -> tuple[int, dict[str, str], bytes]:
         """GetFunction, with a code location that names the version."""
@@ -261,10 +326,16 @@ def main() -> None:
     permissions = importlib.import_module("ministack.core.iam_actions")
     alarms = vars(importlib.import_module("ministack.services.cloudwatch"))
     Amendments(functions, topics, permissions).install()
+    emulator_weights.amend(vars(functions))
+    emulator_mappings.amend(vars(functions))
     alarms["_describe_alarms"] = whole_answer(alarms["_describe_alarms"])
+    emulator_secrets.amend(vars(importlib.import_module("ministack.services.secretsmanager")))
     emulator_filters.amend(vars(importlib.import_module("ministack.services.cloudwatch_logs")))
+    evaluator = vars(importlib.import_module("ministack.core.iam_evaluator"))
+    emulator_asked.amend(evaluator, Path(os.environ[emulator_asked.FILE_VARIABLE]))
     pin_origin = vars(gateway)["pin_request_origin"]
     vars(gateway)["pin_request_origin"] = lambda address, _secure: pin_origin(address, True)
+    vars(gateway)["app"] = Repeats(vars(gateway)["app"])
     sys.argv = ["ministack"]
     gateway.main()
 

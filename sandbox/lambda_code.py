@@ -25,8 +25,10 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from layer_builds.plan import REPOSITORY
 from sandbox.emulator_process import fingerprint
-from sandbox.workspace import REPOSITORY, SandboxError, remove
+from sandbox.lambda_package import Package, image_package
+from sandbox.workspace import SandboxError, remove
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,6 +53,8 @@ class FunctionVersion:
     handler: str
     runtime: str
     memory_mb: int
+    storage_mb: int
+    """Of /tmp."""
     timeout_seconds: int
     variables: Mapping[str, str]
     log_group: str
@@ -58,6 +62,7 @@ class FunctionVersion:
     """Lambda's JSON log format, for the platform's lines and for `logging`."""
     log_level: str | None
     """Lowest level of `logging` records that are kept; JSON format only."""
+    snapstart: bool
     fingerprint: str
     task: Path
     """The unpacked code."""
@@ -95,16 +100,26 @@ class CodeStore:
             if expected and (known := self._versions.get((name, version, expected))):
                 return known
             answer = self._account.client("lambda").get_function(FunctionName=name, Qualifier=version)
-            config = answer["Configuration"]
+            config = answer["Configuration"] | {"ImageUri": answer["Code"].get("ImageUri")}
             key = (name, version, fingerprint(config))
             if key not in self._versions:
-                self._versions[key] = self._load(config, answer["Code"].get("Location", ""))
+                self._versions[key] = self._load(config, self._package(config, answer["Code"].get("Location", "")))
             found = self._versions[key]
             if expected:
                 self._versions[name, version, expected] = found
             return found
 
-    def _load(self, config: Mapping[str, Any], location: str) -> FunctionVersion:
+    def _package(self, config: Mapping[str, Any], location: str) -> Package:
+        if config.get("PackageType") == "Image":
+            return image_package(config)
+        return Package(
+            handler=str(config["Handler"]),
+            runtime=str(config["Runtime"]),
+            task=self._code(str(config["FunctionName"]), str(config["Version"]), str(config["CodeSha256"]), location),
+            layers=self._layers([layer["Arn"] for layer in config.get("Layers") or []]),
+        )
+
+    def _load(self, config: Mapping[str, Any], package: Package) -> FunctionVersion:
         variables = (config.get("Environment") or {}).get("Variables") or {}
         name = str(config["FunctionName"])
         logging = config.get("LoggingConfig") or {}
@@ -114,17 +129,19 @@ class CodeStore:
             version=str(config["Version"]),
             arn=str(config["FunctionArn"]),
             role=str(config["Role"]),
-            handler=str(config["Handler"]),
-            runtime=str(config["Runtime"]),
+            handler=package.handler,
+            runtime=package.runtime,
             memory_mb=int(config["MemorySize"]),
+            storage_mb=int((config.get("EphemeralStorage") or {}).get("Size", 512)),
             timeout_seconds=int(config["Timeout"]),
             variables={key: value for key, value in variables.items() if key != PROXY_VARIABLE},
             log_group=logging.get("LogGroup") or f"/aws/lambda/{name}",
             json_logs=json_logs,
             log_level=logging.get("ApplicationLogLevel", "INFO") if json_logs else None,
             fingerprint=fingerprint(dict(config)),
-            task=self._code(name, str(config["Version"]), str(config["CodeSha256"]), location),
-            layers=self._layers([layer["Arn"] for layer in config.get("Layers") or []]),
+            snapstart=(config.get("SnapStart") or {}).get("OptimizationStatus") == "On",
+            task=package.task,
+            layers=package.layers,
         )
 
     def _code(self, name: str, version: str, sha256: str, location: str) -> Path:

@@ -20,8 +20,6 @@ from typing import Any, Final
 
 CLONE_NEWNS: Final = 0x00020000
 CLONE_NEWUSER: Final = 0x10000000
-MS_RDONLY: Final = 1
-MS_REMOUNT: Final = 32
 MS_BIND: Final = 4096
 MS_REC: Final = 16384
 MS_PRIVATE: Final = 1 << 18
@@ -90,8 +88,8 @@ def _mount_opt(layers: str | None, needed: list[str], scratch: str) -> None:
     _mount(scratch, "/opt", "", MS_BIND | MS_REC)
 
 
-def _isolate(layers: str | None, needed: list[str], private: str) -> str:
-    """Layers at /opt, a /tmp of its own, all else read-only. Returns how; raises OSError where not allowed."""
+def _isolate(layers: str | None, needed: list[str], private: str, storage_mb: int) -> str:
+    """Layers at /opt, a /tmp of its own and of its size, all else read-only. Returns how; OSError where not allowed."""
     if not Path("/opt").is_dir():
         raise OSError(0, "this machine has no /opt to mount layers on")
     kind = _namespace()
@@ -100,7 +98,7 @@ def _isolate(layers: str | None, needed: list[str], private: str) -> str:
     _mount_opt(layers, needed, str(scratch))
     own = not any(_under(path, "/tmp") for path in [*needed, private])  # noqa: S108 - Lambda's only writable folder
     if own:
-        _mount(str(Path(private, "tmp")), "/tmp", "", MS_BIND)  # noqa: S108
+        _mount("tmpfs", "/tmp", "tmpfs", 0, f"size={storage_mb}m,mode=1777")  # noqa: S108
     else:
         _mount("/tmp", "/tmp", "", MS_BIND)  # noqa: S108 - a mount of its own, to stay writable
         kind += ", shared /tmp"
@@ -138,7 +136,7 @@ def _rewrite_opt(layers: str | None) -> None:
 def main() -> None:
     """Read the settings, prepare the process, run the function.
 
-    Settings: parent, task, runtime, layers, private, handler, own_locale.
+    Settings: parent, task, runtime, layers, private, handler, own_locale, storage_mb (of /tmp).
     """
     settings = json.loads(sys.argv[1])
     _die_with(settings["parent"])
@@ -151,7 +149,8 @@ def main() -> None:
     needed = [settings["task"], settings["runtime"], sys.prefix, sys.base_prefix, sys.executable, *(sys.path)]
     opt = "/opt"
     try:
-        how = _isolate(layers, [str(Path(path).resolve()) for path in needed if path], settings["private"])
+        paths = [str(Path(path).resolve()) for path in needed if path]
+        how = _isolate(layers, paths, settings["private"], settings["storage_mb"])
     except OSError as error:
         how, opt = f"no mount namespace ({error}): layers at {layers} instead of /opt", layers or "/opt"
         _rewrite_opt(layers)

@@ -26,7 +26,7 @@ from sandbox.lambda_logs import Line, LogWriter, Stream
 from sandbox.lambda_report import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sandbox.lambda_code import FunctionVersion
     from sandbox.lambda_roles import RoleKeys
@@ -40,6 +40,7 @@ RESPONSE_BYTES = 6_291_556
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 HEADER_BYTES = 16
 MEGABYTE = 1024 * 1024
+FAILED_STARTS = ("/2018-06-01/runtime/init/error", "/2018-06-01/runtime/restore/error")
 HANDLER_PATTERN = re.compile(r"^/2018-06-01/runtime/invocation/(?P<id>[^/]+)/(?P<what>response|error)$")
 
 
@@ -136,6 +137,7 @@ class Environment:
             "layers": str(self.function.layers) if self.function.layers else None,
             "private": str(self._folder),
             "handler": self.function.handler,
+            "storage_mb": self.function.storage_mb,
             "own_locale": "LC_CTYPE" in self.function.variables,
         }
         read_end, write_end = os.pipe()
@@ -180,7 +182,7 @@ class Environment:
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
             "AWS_LAMBDA_FUNCTION_VERSION": function.version,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start" if function.snapstart else "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": self._stream.group,
             "AWS_LAMBDA_LOG_STREAM_NAME": self._stream.name,
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.port if self._server else 0}",
@@ -236,7 +238,9 @@ class Environment:
                 self._ready.set_result(None)
             invocation = await self._next.get()
             return Response(200, invocation.event, self._event_headers(invocation))
-        if request.path == "/2018-06-01/runtime/init/error":
+        if request.method == "GET" and request.path == "/2018-06-01/runtime/restore/next":
+            return Response(200)  # restored at once: no snapshot is taken here, and the hooks on both sides of it run
+        if request.path in FAILED_STARTS:
             if not self._ready.done():
                 self._ready.set_result(Outcome(request.body, failed=True))
             return Response(202)
@@ -410,14 +414,17 @@ def _kilobytes(pid: int, field: str) -> int:
 
 
 def _memory_mb(pid: int) -> int:
-    """Resident memory of a process and its children, in MB."""
-    if not pid:
-        return 0
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        children = []
-    return (_kilobytes(pid, "VmRSS") + sum(_memory_mb(int(child)) * 1024 for child in children)) // 1024
+    """Resident memory of a process and all that it started, in MB."""
+    return sum(_kilobytes(each, "VmRSS") for each in _family(pid)) // 1024 if pid else 0
+
+
+def _family(pid: int) -> Iterator[int]:
+    """A process and its descendants. Linux lists children by the thread that started them."""
+    yield pid
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # the thread, or the process, has ended
+            for child in listed.read_text().split():
+                yield from _family(int(child))
 
 
 def _peak_mb(pid: int) -> int:

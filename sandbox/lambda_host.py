@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import time
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sandbox.workspace import SandboxError, Workspace, stop
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator, Sequence
 
     from sandbox.account import Account
+    from sandbox.lambda_faults import Phase
 
 START_SECONDS = 60.0
-Phase = Literal["running", "answered"]
 
 
 class LambdaHost:
@@ -75,11 +77,20 @@ class LambdaHost:
         """SIGKILL the processes that match all of `which` (pid=…, function=…, state="running" …): their pids."""
         return self._call("kill", which)
 
-    def plan_fault(self, function: str, phase: Phase, count: int = 1) -> None:
-        """Kill the next `count` invocations of a function: "running" when the event was handed to the process,
-        "answered" when it has done its work and answered, whose answer is then lost.
+    def plan_fault(self, function: str, phase: Phase, count: int = 1, at: Sequence[int] = ()) -> None:
+        """Have a fault happen to the next `count` invocations of a function, or to those of these numbers from now on.
+
+        Args:
+            function: its name.
+            phase: what happens, and when: see `lambda_faults.Phase`. `working` and `twice` need numbers.
+            count: of invocations.
+            at: their numbers, 1 for the next.
         """
-        self._call("faults", {"function": function, "phase": phase, "count": count})
+        self._call("faults", {"function": function, "phase": phase, "count": count, "at": list(at)})
+
+    def faults_left(self, function: str) -> int:
+        """How many of those that were planned by number have not happened yet."""
+        return int(self._call("faults", {"function": function})["left"])
 
     def flush_logs(self) -> None:
         """Wait until all log lines so far are in their groups."""
@@ -89,16 +100,9 @@ class LambdaHost:
         """The function process whose TCP connection has this local port: who is calling a stand-in right now."""
         inode = _socket_inode(port)
         for environment in self.environments() if inode else ():
-            try:
-                descriptors = list(Path(f"/proc/{environment['pid']}/fd").iterdir())
-            except OSError:
-                continue
-            for descriptor in descriptors:
-                try:
-                    if os.readlink(descriptor) == f"socket:[{inode}]":  # noqa: PTH115 - not a path
-                        return int(environment["pid"])
-                except OSError:
-                    continue
+            pid = int(environment["pid"])
+            if any(f"socket:[{inode}]" in _open_files(each) for each in _family(pid)):
+                return pid
         return None
 
     def _call(self, action: str, wish: dict[str, Any] | None = None) -> Any:
@@ -115,3 +119,22 @@ def _socket_inode(port: int) -> str | None:
         if fields[1] == local and fields[3] == "01":  # established
             return fields[9]
     return None
+
+
+def _family(pid: int) -> Iterator[int]:
+    """A process and those that its threads started."""
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            for child in children.read_text().split():
+                yield from _family(int(child))
+
+
+def _open_files(pid: int) -> set[str]:
+    """What a process has open, as the kernel names it."""
+    found: set[str] = set()
+    with contextlib.suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(os.readlink(descriptor))  # noqa: PTH115 - not a path
+    return found

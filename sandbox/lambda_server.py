@@ -18,9 +18,9 @@ import os
 import signal
 import sys
 import time
-from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from sandbox.account import Account
 from sandbox.httpd import Request, Response, serve
 from sandbox.lambda_code import CodeStore, FunctionVersion, running_runtime
 from sandbox.lambda_environment import Environment, Invocation, Outcome
+from sandbox.lambda_faults import WORKING_SECONDS, PlannedFaults
 from sandbox.lambda_logs import LogWriter
 from sandbox.lambda_roles import Roles
 from sandbox.workspace import end_with_parent, record
@@ -64,7 +65,7 @@ class Host:
         self._logs = LogWriter(self._roles)
         self._environments: list[Environment] = []
         self._numbers = count(1)
-        self._faults: Counter[tuple[str, str]] = Counter()
+        self._faults = PlannedFaults()
         self._interpreters: dict[str, tuple[Path, Path]] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._isolations: set[str] = set()
@@ -84,8 +85,11 @@ class Host:
             event=request.body,
             trace=header.get("x-amzn-trace-id"),
         )
+        expected, fault = header.get("x-strata-fingerprint"), self._faults.begin(name)
+        if fault == "twice":
+            self._later(self._invoke(name, version, expected, invocation))
         try:
-            outcome = await self._invoke(name, version, header.get("x-strata-fingerprint"), invocation)
+            outcome = await self._invoke(name, version, expected, invocation, fault)
         except Exception as error:
             LOGGER.exception("%s:%s could not be run", name, version)
             outcome = Outcome.error("Sandbox.Failure", f"the Lambda host could not run {name}:{version}: {error}")
@@ -101,19 +105,22 @@ class Host:
             return Response(500, outcome.payload, headers | {"X-Amz-Function-Error": "Unhandled"})
         return Response(200, outcome.payload, headers)
 
-    async def _invoke(self, name: str, version: str, expected: str | None, invocation: Invocation) -> Outcome:
+    async def _invoke(
+        self, name: str, version: str, expected: str | None, invocation: Invocation, fault: str | None = None
+    ) -> Outcome:
         function = self._code.known(name, version, expected)
         if function is None:
             function = await asyncio.to_thread(self._code.version, name, version, expected)
         environment = self._idle(function) or await self._start(function)
-        handed_over = self._fault(name, "running", environment)
-        outcome = await environment.invoke(invocation, handed_over)
+        outcome = await environment.invoke(invocation, self._killing(environment, fault))
         if environment.isolation not in self._isolations:
             self._isolations.add(environment.isolation)
             LOGGER.info("functions run with: %s", environment.isolation)
         if environment.state == "dead":
             self._environments.remove(environment)
-        elif self._take_fault(name, "answered"):
+            if fault == "answered":
+                self._faults.put_off(name, fault)
+        elif fault == "answered" or self._faults.take(name, "answered"):
             await self._end(environment, "fault")
             message = f"RequestId: {invocation.request_id} Error: Runtime exited with error: signal: killed"
             return Outcome.error("Runtime.ExitError", message)
@@ -149,14 +156,17 @@ class Host:
     def _interpreter(self, runtime: str) -> tuple[Path, Path]:
         """The Python and the folder of its runtime's packages for a Lambda runtime."""
         if runtime not in self._interpreters:
-            from layer_builds import RUNTIMES, find_interpreter, runtime_root  # noqa: PLC0415 - slow, and once
+            from layer_builds.host.interpreters import find_python, runtime_root  # noqa: PLC0415 - slow, and once
+            from layer_builds.plan import RUNTIMES  # noqa: PLC0415 - slow, and once
 
-            if runtime == running_runtime():
-                python = Path(sys.executable).resolve()
-            else:
-                python = find_interpreter(RUNTIMES[runtime].compiler)
+            running = Path(sys.executable).resolve()
+            python = running if runtime == running_runtime() else find_python(RUNTIMES[runtime])
             self._interpreters[runtime] = (python, runtime_root(python))
         return self._interpreters[runtime]
+
+    @staticmethod
+    def _soon(work: Callable[[], object]) -> None:
+        asyncio.get_running_loop().call_later(WORKING_SECONDS, work)
 
     def _later(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.ensure_future(work)
@@ -232,8 +242,9 @@ class Host:
         elif action == "kill":
             answer = self._kill(wish)
         elif action == "faults":
-            self._faults[wish["function"], wish["phase"]] += int(wish.get("count", 1))
-            answer = {}
+            if "phase" in wish:
+                self._faults.plan(wish["function"], wish["phase"], times=wish.get("count", 1), at=wish.get("at", ()))
+            answer = {"left": self._faults.left(wish["function"])}
         elif action == "flush":
             await asyncio.to_thread(self._logs.flush)
             answer = {}
@@ -254,14 +265,14 @@ class Host:
                     self._later(environment.close("fault"))
         return killed
 
-    def _take_fault(self, name: str, phase: str) -> bool:
-        if self._faults[name, phase] <= 0:
-            return False
-        self._faults[name, phase] -= 1
-        return True
-
-    def _fault(self, name: str, phase: str, environment: Environment) -> Callable[[], None] | None:
-        return (lambda: environment.kill("fault")) if self._take_fault(name, phase) else None
+    def _killing(self, environment: Environment, fault: str | None) -> Callable[[], None] | None:
+        """What is done to an environment once it has the event in hand, where a fault is planned."""
+        if fault == "working":
+            kill = partial(self._kill, {"pid": environment.pid})
+            return lambda: self._soon(kill)
+        if fault == "running" or self._faults.take(environment.function.name, "running"):
+            return lambda: environment.kill("fault")
+        return None
 
     async def _end(self, environment: Environment, why: str) -> None:
         if environment in self._environments:

@@ -20,6 +20,8 @@ from google.protobuf import empty_pb2
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
 
+from sandbox import warm
+from sandbox.lambda_package import IMAGES
 from sandbox.rows import ROWS, Arguments, Cloud, UnsupportedError
 from sandbox.rows.arguments import Made
 from sandbox.workspace import SandboxError
@@ -79,7 +81,7 @@ class Maker(Mocks):
             raise SandboxError(f"{kind} {name!r}: {error}") from error
 
     def _command(self, arguments: Arguments) -> Made:
-        """Run a command's `create` as the real provider does: through the shell, in the program's folder."""
+        """Run a command's `create` in the program's folder: the builder's own at once, any other through the shell."""
         create = arguments.need("create")
         folder = arguments.take("dir") or str(self._program)
         extra = arguments.take("environment") or {}
@@ -88,27 +90,23 @@ class Maker(Mocks):
         arguments.take("update")
         arguments.finished()
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-        environment = {**os.environ, **self._cloud.account.environment(), "PATH": path, **extra}
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", create],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        images = {"STRATA_IMAGES": str(IMAGES)}
+        environment = {**os.environ, **self._cloud.account.environment(), **images, "PATH": path, **extra}
         lines: list[str] = []
-        assert process.stderr is not None  # noqa: S101 - piped
-        assert process.stdout is not None  # noqa: S101 - piped
-        for line in process.stderr:
-            lines.append(line.rstrip())
-            self._tell("progress", {"name": arguments.name, "line": lines[-1]})
-        stdout = process.stdout.read().strip()
-        if process.wait() != 0:
+
+        def told(line: str) -> None:
+            lines.append(line)
+            self._tell("progress", {"name": arguments.name, "line": line})
+
+        own = warm.words(create)
+        if own is not None:
+            code, stdout = warm.run(own, folder, environment, told)
+        else:
+            code, stdout = _through_the_shell(create, folder, environment, told)
+        if code != 0:
             tail = "\n".join(lines[-STDERR_LINES:])
-            raise subprocess.SubprocessError(f"{arguments.name}: `{create}` failed ({process.returncode}):\n{tail}")
-        return Made(f"command-{process.pid}", {"stdout": stdout, "stderr": "\n".join(lines)})
+            raise subprocess.SubprocessError(f"{arguments.name}: `{create}` failed ({code}):\n{tail}")
+        return Made(f"command-{arguments.name}", {"stdout": stdout, "stderr": "\n".join(lines)})
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Answer a data source."""
@@ -129,6 +127,27 @@ class Maker(Mocks):
             partition = {"partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
             return {**partition, "id": "aws"}, []
         raise UnsupportedError(f"the sandbox cannot answer {args.token}: add it to sandbox/monitor.py")
+
+
+def _through_the_shell(
+    command: str, folder: str, environment: Mapping[str, str], tell: Callable[[str], object]
+) -> tuple[int, str]:
+    """Exit code and standard output."""
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None  # noqa: S101 - piped
+    assert process.stdout is not None  # noqa: S101 - piped
+    for line in process.stderr:
+        tell(line.rstrip())
+    stdout = process.stdout.read().strip()
+    return process.wait(), stdout
 
 
 class Monitor(MockMonitor):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from rich.console import RenderableType
     from rich.status import Status
 
 WIDTH = 100
@@ -48,22 +49,51 @@ class Step:
 class Steps:
     """The steps so far, with their times."""
 
-    def __init__(self, screen: Console) -> None:
+    def __init__(self, screen: Console, *, held: bool = False) -> None:
+        """Where they are shown; `held` ones only when they are released."""
         self.screen = screen
         self.done: list[Step] = []
+        self.now = ""
+        """The title of the step that runs."""
+        self._group = ""
+        self._held: list[RenderableType] | None = [] if held else None
+
+    @contextlib.contextmanager
+    def group(self, name: str) -> Generator[None]:
+        """Steps that belong together: in `done` their titles begin with the name."""
+        self._group = f"{name}: "
+        try:
+            yield
+        finally:
+            self._group = ""
 
     @contextlib.contextmanager
     def step(self, title: str) -> Generator[Step]:
         """Do one step; its line appears when it is over."""
         step = Step(title)
+        self.now = title
         started = time.monotonic()
-        with self.screen.status(escape(title)) if self.screen.is_terminal else contextlib.nullcontext() as status:
+        live = self.screen.is_terminal and self._held is None
+        with self.screen.status(escape(title)) if live else contextlib.nullcontext() as status:
             step.status = status
             yield step
         step.status = None
         step.seconds = time.monotonic() - started
-        self.done.append(step)
         self.print(step)
+        self.done.append(replace(step, title=f"{self._group}{title}"))
+
+    def say(self, what: RenderableType) -> None:
+        """Show something else, in its place among the steps."""
+        if self._held is None:
+            self.screen.print(what, soft_wrap=True)
+        else:
+            self._held.append(what)
+
+    def release(self, into: Steps) -> None:
+        """Show what was held, and count the steps among those of others."""
+        for what in self._held or ():
+            into.say(what)
+        into.done += self.done
 
     def print(self, step: Step) -> None:
         """One line: mark, title, detail, seconds."""
@@ -72,4 +102,4 @@ class Steps:
         line.truncate(width - 9, overflow="ellipsis")
         line.pad_right(width - 9 - line.cell_len)
         line.append(f"{step.seconds:7.1f} s", "cyan")
-        self.screen.print(line, no_wrap=True)
+        self.say(line)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from components.settings import PROJECT, SYSTEM_SECTIONS
-from layer_builds import LayerBuildError, host_architecture
+from layer_builds.plan import REPOSITORY, LayerBuildError, host_architecture
+from ops.errors import OpsError
+from ops.stack_file import read_yaml
 from sandbox.lambda_code import running_runtime
+from sandbox.systems import chosen, configured, problem, section
 from sandbox.workspace import SandboxError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 AUTONAMING = "pulumi:autonaming"
@@ -38,7 +38,11 @@ class Stack:
 
     def with_values(self, values: Mapping[str, Any]) -> Stack:
         """The same with values laid over the config, object by object."""
-        return Stack(self.project, self.name, merged(self.config, values), self.naming, self.default_tags)
+        return self.with_config(merged(self.config, values))
+
+    def with_config(self, config: Mapping[str, Any]) -> Stack:
+        """The same with another config."""
+        return replace(self, config=config)
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +58,7 @@ def machine_values(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """What the local stack's systems are set to on this machine: the running Python's runtime, its CPU's architecture.
 
     Args:
-        config: by full key; only systems that have a section in it are in the answer.
+        config: by full key; the answer is about the systems that have a section in it.
 
     Raises:
         SandboxError: Lambda has no such CPU.
@@ -65,7 +69,10 @@ def machine_values(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     except LayerBuildError:
         cpu = platform.machine()
         raise SandboxError(f"Lambda has no {cpu}: the sandbox needs an x86_64 or arm64 machine") from None
-    return {key: machine for name in SYSTEM_SECTIONS if (key := f"{PROJECT}:{name}") in config}
+    # What no layers exist for on this CPU is not deployed; a plan shows it as it is.
+    runnable = [name for name in configured(config) if problem(name) is None]
+    rest = {"runtime": machine["runtime"]}
+    return {section(name): machine if name in runnable else rest for name in configured(config)}
 
 
 def load_stack(repository: Path, name: str) -> Stack:
@@ -89,8 +96,25 @@ def load_stack(repository: Path, name: str) -> Stack:
     return Stack(str(project["name"]), name, config, str(pattern), tags)
 
 
+def left_out(wanted: Sequence[str] = ()) -> list[str]:
+    """Why systems of the local stack are not deployed on this machine, a sentence each; none where some are wanted."""
+    names = [] if wanted else configured(load_stack(REPOSITORY, "local").config)
+    return [found for name in names if (found := problem(name)) is not None]
+
+
+def local_systems(wanted: Sequence[str] = ()) -> list[str]:
+    """The systems of the local stack that are deployed for these; for all of them when none is named.
+
+    Raises:
+        SandboxError: the stack has no such system; names those that it has.
+    """
+    return chosen(load_stack(REPOSITORY, "local").config, wanted)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return read_yaml(path)
     except FileNotFoundError:
         raise SandboxError(f"{path} is missing: the sandbox deploys a stack's own config") from None
+    except OpsError as error:
+        raise SandboxError(str(error)) from None

@@ -20,10 +20,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from layer_builds.plan import REPOSITORY
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 SANDBOX_DIR = Path(os.environ.get("STRATA_SANDBOX_DIR") or REPOSITORY / ".sandbox")
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that ask a sandbox to end."""
@@ -245,12 +246,13 @@ def sweep(root: Path = SANDBOX_DIR) -> list[str]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder whose files may be read-only (unpacked layers are)."""
+    """Remove a folder whose files may be read-only (unpacked layers are); what it is in is left as it is."""
 
     def writable(function: Callable[[str], object], path: str, _: object) -> None:
         for target in (Path(path).parent, Path(path)):
-            with contextlib.suppress(OSError):
-                target.chmod(0o700)
+            if target == folder or folder in target.parents:
+                with contextlib.suppress(OSError):
+                    target.chmod(0o700)
         with contextlib.suppress(OSError):
             function(path)
 

@@ -1,81 +1,54 @@
-"""Print the path of a `uv` to use, installing one into `.uv/` first when the machine has none.
+"""From "Python and a package index" to the project's environment, on a machine where nothing was set up before.
 
-Owns the step from "Python and a package index" to "uv". Standard library only: it runs before anything is installed.
-pip's own configuration (index, proxy, certificates) is respected, since pip does the download.
+    python3 -m scripts.bootstrap sync GROUP     what uv.lock pins, into .venv; uv itself first, where it is not there
+    python3 -m scripts.bootstrap run ARGUMENT…  the environment's Python, in a process that fetches as `sync` did
+
+Owns the check that this Python will do, and holds nothing that an old one cannot parse; environment.py does the rest.
 """
 
-from __future__ import annotations
-
+import platform
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-HOME = ROOT / ".uv"
-OLDEST_PYTHON = (3, 11)
-NEWEST_PYTHON = (3, 13)
+PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
 
-def pinned_version() -> str:
-    """The uv version in uv.lock, the one that the layer builder uses as well."""
-    found = re.search(r'name = "uv"\nversion = "([^"]+)"', (ROOT / "uv.lock").read_text())
-    if found is None:
-        raise SystemExit("uv.lock names no version of uv: run `git checkout uv.lock`")
-    return found[1]
+def check_python() -> None:
+    """Refuse a Python that the project does not run on, naming one that is here.
 
-
-def has_version(uv: str, version: str) -> bool:
-    """Whether that executable is uv of that version."""
-    try:
-        run = subprocess.run([uv, "--version"], capture_output=True, text=True, check=False)
-    except OSError:
-        return False
-    return run.returncode == 0 and run.stdout.split()[1:2] == [version]
-
-
-def install(version: str) -> Path:
-    """Install uv with pip, in a virtual environment, or beside one where the machine's Python lacks `ensurepip`."""
-    shutil.rmtree(HOME, ignore_errors=True)
-    requirement = f"uv=={version}"
-    quiet = ["--quiet", "--disable-pip-version-check"]
-    made = subprocess.run([sys.executable, "-m", "venv", str(HOME)], capture_output=True, text=True, check=False)
-    if made.returncode == 0:
-        python = HOME / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-        command = [str(python), "-m", "pip", "install", *quiet, requirement]
-    else:
-        shutil.rmtree(HOME, ignore_errors=True)
-        command = [sys.executable, "-m", "pip", "install", *quiet, "--target", str(HOME), requirement]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(
-            f"could not install {requirement} with {sys.executable}:\n{done.stderr.strip()[-2000:]}\n"
-            "Install uv yourself (https://docs.astral.sh/uv/getting-started/installation/), or pip and venv "
-            "(Debian, Ubuntu: apt install python3-venv), and run make again."
-        )
-    return HOME
-
-
-def main() -> str:
-    """Find or install uv; return its path."""
-    if not OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
-        running = ".".join(map(str, sys.version_info[:3]))
-        raise SystemExit(
-            f"Strata runs on Python 3.{OLDEST_PYTHON[1]} to 3.{NEWEST_PYTHON[1]}, and `{sys.executable}` is {running}: "
-            "name another one, for example `make demo PYTHON=python3.13`"
-        )
-    version = pinned_version()
-    executable = "uv.exe" if sys.platform == "win32" else "uv"
-    candidates = [str(HOME / "bin" / executable), str(HOME / "Scripts" / executable), shutil.which("uv") or ""]
-    for candidate in candidates:
-        if candidate and has_version(candidate, version):
-            return candidate
-    print(f"installing uv {version} into {HOME}", file=sys.stderr)
-    return str(
-        next(path for path in sorted(install(version).rglob(executable)) if path.parent.name in {"bin", "Scripts"})
+    Raises:
+        SystemExit: with the command that uses another one.
+    """
+    oldest, newest = supported()
+    if (3, oldest) <= sys.version_info[:2] <= (3, newest):
+        return
+    names = [f"python3.{minor}" for minor in range(newest, oldest - 1, -1)]
+    other = next((name for name in names if runs(name)), None)
+    remedy = f"`make … PYTHON={other}` uses one that is here" if other else "name another one: `make … PYTHON=…`"
+    raise SystemExit(
+        f"Strata runs on Python 3.{oldest} to 3.{newest}, and {sys.executable} is {platform.python_version()}: {remedy}"
     )
 
 
+def supported() -> "tuple[int, int]":
+    """Oldest and newest minor version, as pyproject.toml has them."""
+    text = PROJECT.read_text(encoding="utf-8")
+    found = re.search(r'^requires-python = ">=3\.(\d+),<3\.(\d+)"$', text, re.MULTILINE)
+    if found is None:
+        raise SystemExit("pyproject.toml has no `requires-python` of its old form: run `git checkout pyproject.toml`")
+    return int(found.group(1)), int(found.group(2)) - 1
+
+
+def runs(name: str) -> bool:
+    """Whether there is such a Python; a pyenv shim of a version that is not selected is none."""
+    return shutil.which(name) is not None and subprocess.call([name, "-c", ""], stderr=subprocess.DEVNULL) == 0
+
+
 if __name__ == "__main__":
-    print(main())
+    check_python()
+    from scripts import environment  # only now: an old Python cannot parse it
+
+    environment.main(sys.argv[1:])

@@ -9,7 +9,7 @@ if docker image inspect "$image" >/dev/null 2>&1; then
   echo "$image"
   exit
 fi
-interpreter=$(.venv/bin/python -c 'from layer_builds import RUNTIMES, find_interpreter; print(find_interpreter(RUNTIMES["python3.13"].compiler))')
+interpreter=$(.venv/bin/python -c 'from layer_builds.host.interpreters import find_interpreter; from layer_builds.plan import RUNTIMES; print(find_interpreter(RUNTIMES["python3.13"].compiler))')
 home=$(dirname "$(dirname "$(readlink -f "$interpreter")")")
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT

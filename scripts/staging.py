@@ -15,7 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layer_builds import LayerBuildError
+from layer_builds.command import without_environment
+from layer_builds.host.disk import disk_errors
+from layer_builds.plan import LayerBuildError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -49,7 +51,10 @@ def in_words(command: Callable[[], int], *, kept: str) -> int:
     except (StagingError, LayerBuildError) as error:
         print(f"error: {error}\n{kept[0].upper()}{kept[1:]}.", file=sys.stderr)
     except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}\nEverything is as it was.", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}\nEverything is as it was.", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        print(f"error: {without_environment(error)}", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"stopped; {kept}", file=sys.stderr)
         return 130
@@ -177,7 +182,8 @@ def stage(root: Path = ROOT) -> Generator[Stage]:
     """
     with tempfile.TemporaryDirectory(prefix="strata-stage-") as folder:
         copy = Path(folder) / "repository"
-        shutil.copytree(root, copy, ignore=lambda _, names: [name for name in names if _left_out(name)])
+        with disk_errors("copying the repository", copy.parent):
+            shutil.copytree(root, copy, ignore=lambda _, names: [name for name in names if _left_out(name)])
         (root / ".build").mkdir(exist_ok=True)
         for name in LINKED:
             if (root / name).exists():

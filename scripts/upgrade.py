@@ -1,4 +1,4 @@
-"""`python -m scripts.upgrade PACKAGE`: a newer version of one package in every layer that holds it.
+"""Take a newer version of one package in every layer that holds it: `python -m scripts.upgrade PACKAGE`.
 
 Owns the order (forget the pin, lock, build everything that changed, compare) and the account of what changed. All of it
 happens in a copy of the repository: a resolution, a build or a smoke call that fails leaves locks and manifests as they
@@ -15,9 +15,17 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from layer_builds import ALL_TARGETS, LAYERS_DIR, LayerSpec, ManifestEntry, layer_names, load_layer
-from layer_builds.manifest import load_manifest
-from layer_builds.spec import joined
+from layer_builds.plan import (
+    LAYERS_DIR,
+    LayerSpec,
+    ManifestEntry,
+    joined_layers,
+    layer_names,
+    load_layer,
+    load_manifest,
+    locked_targets,
+    normal_name,
+)
 from scripts.staging import ROOT, StagingError, in_words, report, stage
 
 if TYPE_CHECKING:
@@ -67,12 +75,12 @@ def upgrade(text: str, *, root: Path = ROOT) -> Upgrade:
         StagingError: no layer holds it, or something failed; everything is as it was.
         LayerBuildError: a layer cannot be read.
     """
-    package = re.sub(r"[-_.]+", "-", text.strip()).lower()
+    package = normal_name(text.strip())
     layers = {name: load_layer(name, root=root / LAYERS) for name in layer_names(root / LAYERS)}
     holding = [name for name, layer in layers.items() if package in pinned(layer)]
     if not holding:
         raise StagingError(_nowhere(text, package, layers))
-    group = sorted({one.name for name in holding for one in joined(layers[name])})
+    group = sorted({one.name for name in holding for one in joined_layers(layers[name])})
     with stage(root) as copy:
         before = entries(root / LAYERS, group)
         for name in group:
@@ -92,8 +100,7 @@ def pinned(layer: LayerSpec) -> set[str]:
     """Return the packages in a layer's locks."""
     return {
         found
-        for target in ALL_TARGETS
-        if layer.lock_path(target).is_file()
+        for target in locked_targets(layer)
         for found in re.findall(r"(?m)^([a-z0-9-]+)==", layer.lock_path(target).read_text(encoding="utf-8"))
     }
 
@@ -107,7 +114,7 @@ def _nowhere(text: str, package: str, layers: Mapping[str, LayerSpec]) -> str:
 
 def _forget(copy: Stage, layer: LayerSpec, package: str) -> None:
     """Take a package out of the locks: what is not pinned is resolved anew, and all else is kept where it fits."""
-    for target in ALL_TARGETS:
+    for target in layer.targets:
         path = f"{LAYERS}/{layer.name}/{layer.lock_path(target).relative_to(layer.directory).as_posix()}"
         if (copy.path / path).is_file():
             copy.edit(path, re.sub(ENTRY.format(re.escape(package)), "", copy.read(path)))
@@ -185,9 +192,10 @@ def arrow(versions: tuple[str, str]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; what is wrong goes to stderr in words, and gives 1."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.upgrade", description=__doc__)
+    about = "Take a newer version of one package in every layer that holds it."
+    parser = argparse.ArgumentParser(prog="python -m scripts.upgrade", description=about)
     parser.add_argument("package", metavar="PACKAGE", help="such as openai")
-    parser.add_argument("--json", action="store_true", help="for machines, on stdout")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     options = parser.parse_args(arguments)
     return in_words(lambda: _run(options), kept="locks and manifests are as they were")
 

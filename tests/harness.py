@@ -188,6 +188,16 @@ class Aws(Mocks):
         url = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
         return {"id": url, "url": url, "name": name, "arn": self._arn("sqs", name)}
 
+    def _functionurl(self, name: str, args: MockResourceArgs) -> dict[str, Any]:
+        return {"functionUrl": f"https://abc123.lambda-url.{REGION}.on.aws/"}
+
+    def _table(self, name: str, args: MockResourceArgs) -> dict[str, Any]:
+        return {"name": name, "arn": self._arn("dynamodb", f"table/{name}")}
+
+    def _repository(self, name: str, args: MockResourceArgs) -> dict[str, Any]:
+        url = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}"
+        return {"name": name, "arn": self._arn("ecr", f"repository/{name}"), "repositoryUrl": url}
+
     def _topic(self, name: str, args: MockResourceArgs) -> dict[str, Any]:
         arn = self._arn("sns", name)
         return {"id": arn, "arn": arn, "name": name}
@@ -212,6 +222,8 @@ class Aws(Mocks):
 
     _rolepolicy = _eventsourcemapping = _metricalarm = _bucketpolicy = _bucketpublicaccessblock = _nothing
     _bucketserversideencryptionconfiguration = _bucketnotification = _functioneventinvokeconfig = _permission = _nothing
+    _bucketversioning = _bucketlifecycleconfiguration = _bucketcorsconfiguration = _nothing
+    _queuepolicy = _provisionedconcurrencyconfig = _lifecyclepolicy = _nothing
     _topicpolicy = _topicsubscription = _integration = _route = _stage = _nothing
 
 

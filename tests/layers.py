@@ -6,8 +6,17 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from layer_builds import ALL_TARGETS, Distribution, LayerSpec, ManifestEntry, layer_digest, load_layer
-from layer_builds.locks import Lock, Pin, lock_inputs
+from layer_builds.plan import (
+    ALL_TARGETS,
+    Distribution,
+    LayerSpec,
+    Lock,
+    ManifestEntry,
+    Pin,
+    layer_digest,
+    load_layer,
+    lock_inputs,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,20 +5,21 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING
 
-from layer_builds import Target, build_layer, host_architecture, load_layer
-from sandbox.vocabulary import find_vocabulary
+from layer_builds.build.builder import build_layer
+from layer_builds.plan import Target, host_architecture, load_layer
+from sandbox.standins.openai.vocabulary import find_vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from layer_builds import BuiltLayer
+    from layer_builds.build.finished import BuiltLayer
 
 
-def built_layer() -> BuiltLayer:
-    """The real layer for the Python that runs the tests; from `.build` when it is there."""
+def built_layer(name: str = "openai-pinecone") -> BuiltLayer:
+    """A real layer for the Python that runs the tests; from `.build` when it is there."""
     minor = ".".join(platform.python_version_tuple()[:2])
     target = Target(f"python{minor}", host_architecture())
-    return build_layer(load_layer("openai-pinecone"), target, compiler=platform.python_version())
+    return build_layer(load_layer(name), target, compiler=platform.python_version())
 
 
 def vocabulary() -> Path:

@@ -1,112 +1,146 @@
 """The embedding system: SQS queue → function → OpenAI embeddings → Pinecone.
 
-Owns how the blocks are joined: which layer and secrets the function gets, its environment, its queue. What the
-function does is in `lambdas/embedding`.
+Owns its config and how its blocks are joined. What the function does is in `lambdas/embedding`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import math
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 import pulumi
 from pulumi import ResourceOptions
+from pydantic import AfterValidator
 
-from components.foundation import service_name
-from components.queue_trigger import QueueTrigger, QueueTriggerArgs
-from components.secret import (
-    FunctionSecret,
-    function_secret,
-    merged_environment,
-    planned_secret,
-    references,
-    secret_statements,
-)
-from components.system import System, SystemArgs, system_function
-from components.systems.embedding_settings import EmbeddingSettings
+from components import limits, values
+from components.fields import form, key, secret, variable
+from components.function_settings import FunctionSettings, Reference
+from components.package import Zip
+from components.queue_trigger import QueueKeys, QueueTrigger, QueueTriggerArgs
+from components.section import Rule
+from components.system import System
+from lambdas.embedding import contract
+from lambdas.shared.openai_calls.contract import ALIASES, MODELS, OPENAI_URL, openai_seconds
 
 if TYPE_CHECKING:
-    from pulumi import Input
+    from components.house import House, SystemArgs
 
-    from components.foundation import Foundation
-    from components.function import LambdaFunction
+NAMESPACE: Final = form(r"[ -~]{0,512}", "it must be at most 512 printable ASCII characters, as Pinecone's are")
 
-NAME: Final = "embedding"
-LAYERS: Final = ("openai-pinecone",)
-OPENAI_API_KEY: Final = "OPENAI_API_KEY"
-PINECONE_API_KEY: Final = "PINECONE_API_KEY"
+
+def timeout_covers_openai(section: EmbeddingSettings) -> str | None:
+    """The function outlives its slowest embeddings call."""
+    call = openai_seconds(section.openai_timeout_seconds, section.openai_max_retries)
+    needed = math.ceil(call + contract.DEADLINE_RESERVE_SECONDS)
+    if section.timeout_seconds >= needed:
+        return None
+    raise_it = f"raise timeout_seconds to {needed}, or " if needed <= limits.FUNCTION_TIMEOUT.high else ""
+    return (
+        f"is {section.timeout_seconds}: OpenAI may take {section.openai_timeout_seconds:g} s, for each of "
+        f"{section.openai_max_retries + 1} tries, {call:g} s with the waits between them, and "
+        f"{contract.DEADLINE_RESERVE_SECONDS} s are for the start, the upsert and the answer. Lambda would cut batches "
+        f"off while they are retried, and repeat them whole: {raise_it}lower openai_timeout_seconds or "
+        "openai_max_retries."
+    )
+
+
+def dimensions_fit(section: EmbeddingSettings) -> str | None:
+    """Only newer models shorten their vectors, and none lengthens them."""
+    name = section.openai_embedding_model
+    model = MODELS[ALIASES.get(name, name)]
+    if section.dimensions is None or (model.shortens and section.dimensions <= model.dimensions):
+        return None
+    if not model.shortens:
+        others = ", ".join(name for name, other in MODELS.items() if other.shortens)
+        return (
+            f"is {section.dimensions}: {name} always gives {model.dimensions}, and OpenAI refuses the argument. Leave "
+            f"it out, or use one of {others}."
+        )
+    return f"is {section.dimensions}: {name} gives {model.dimensions} at most. Lower it or leave it out."
+
+
+def memory_covers_the_start(section: EmbeddingSettings) -> str | None:
+    """What cannot start is not deployed."""
+    if section.memory_mb >= contract.LEAST_MEMORY_MB:
+        return None
+    return (
+        f"is {section.memory_mb}: loading the function's packages takes most of {contract.LEAST_MEMORY_MB} MB, so it "
+        f"could never answer. Raise it to {contract.LEAST_MEMORY_MB} or more; with the memory comes more CPU."
+    )
+
+
+def namespace_is_free(section: EmbeddingSettings) -> str | None:
+    """Documents are kept apart from what is known of deleted ones."""
+    if section.pinecone_namespace != contract.DELETED_NAMESPACE:
+        return None
+    return f"is {section.pinecone_namespace}: the function keeps there what was deleted. Choose another name."
+
+
+class EmbeddingSettings(FunctionSettings):
+    """The embedding system: SQS queue → function → OpenAI embeddings → Pinecone."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(("timeout_seconds", "openai_timeout_seconds", "openai_max_retries"), timeout_covers_openai),
+        Rule(("dimensions", "openai_embedding_model"), dimensions_fit),
+        Rule(("memory_mb",), memory_covers_the_start),
+        Rule(("pinecone_namespace",), namespace_is_free),
+    )
+
+    queue: QueueKeys = key("The queue that feeds the function.", default=QueueKeys)
+    openai_base_url: Annotated[str, AfterValidator(values.api_url)] = variable(
+        contract.OPENAI_BASE_URL, "OpenAI, or a server that speaks its API.", default=OPENAI_URL
+    )
+    openai_timeout_seconds: float = variable(
+        contract.OPENAI_TIMEOUT,
+        "Of one embeddings request.",
+        default=contract.DEFAULT_TIMEOUT_SECONDS,
+        at_least=0.1,
+        at_most=600,
+    )
+    openai_max_retries: int = variable(
+        contract.OPENAI_MAX_RETRIES,
+        "After a timeout, 429 or 5xx.",
+        default=contract.DEFAULT_MAX_RETRIES,
+        at_least=0,
+        at_most=10,
+    )
+    openai_embedding_model: Literal[
+        "text-embedding-ada-002", "text-embedding-ada-002-v2", "text-embedding-3-small", "text-embedding-3-large"
+    ] = variable(
+        contract.OPENAI_EMBEDDING_MODEL,
+        "The embedding model, whose token limit the function keeps to. `-v2` is a name for ada-002.",
+        default=contract.DEFAULT_MODEL,
+    )
+    dimensions: int | None = variable(
+        contract.OPENAI_EMBEDDING_DIMENSIONS,
+        "Shortens the vectors of text-embedding-3-*; must match the index.",
+        default=None,
+        at_least=1,
+        at_most=20_000,
+    )
+    pinecone_index_host: Annotated[str, AfterValidator(values.index_host)] = variable(
+        contract.PINECONE_INDEX_HOST, "The index's host, from the Pinecone console."
+    )
+    pinecone_namespace: Annotated[str, NAMESPACE] | None = variable(
+        contract.PINECONE_NAMESPACE,
+        "For messages that name none; unset is the index's default namespace.",
+        default=None,
+    )
+    openai_api_key: Reference | None = secret(contract.OPENAI_API_KEY)
+    pinecone_api_key: Reference | None = secret(contract.PINECONE_API_KEY)
 
 
 class EmbeddingSystem(pulumi.ComponentResource):
     """The whole system, ready to take messages once its two secrets are filled."""
 
     def __init__(
-        self,
-        name: str,
-        args: SystemArgs[EmbeddingSettings],
-        foundation: Foundation,
-        opts: ResourceOptions | None = None,
+        self, name: str, args: SystemArgs[EmbeddingSettings], house: House, opts: ResourceOptions | None = None
     ) -> None:
         super().__init__("strata:components:EmbeddingSystem", name, None, opts)
         child = ResourceOptions(parent=self)
-        stack, settings = foundation.settings, args.settings
-        self.secrets = [
-            function_secret(name, OPENAI_API_KEY, settings.openai_api_key, stack.secrets, child),
-            function_secret(name, PINECONE_API_KEY, settings.pinecone_api_key, stack.secrets, child),
-        ]
-        self.function = system_function(
-            name,
-            args,
-            foundation,
-            environment=environment(settings, self.secrets),
-            statements=secret_statements(self.secrets, stack.secrets.kms_key_arn, foundation.account),
-            opts=child,
-        )
-        self.trigger = QueueTrigger(name, trigger_args(self.function, settings), child)
-        self.register_outputs({"queue_url": self.trigger.queue.url})
-
-    def exports(self) -> dict[str, Input[object]]:
-        """Return the stack's output about the function."""
-        return {**self.function.exports(), **self.trigger.exports(), "secrets": references(self.secrets)}
+        self.function = house.function(name, args, opts=child)
+        trigger = QueueTrigger(name, QueueTriggerArgs(function=self.function, keys=args.settings.queue), child)
+        self.register_outputs({"queue_url": trigger.queue.url})
 
 
-def trigger_args(function: LambdaFunction, settings: EmbeddingSettings) -> QueueTriggerArgs:
-    """Return how messages reach the function."""
-    return QueueTriggerArgs(
-        function=function,
-        service=service_name(NAME),
-        batch_size=settings.batch_size,
-        batching_window_seconds=settings.batching_window_seconds,
-        maximum_concurrency=settings.maximum_concurrency,
-        max_receive_count=settings.max_receive_count,
-        max_message_bytes=settings.max_message_bytes,
-        alarm_topic_arn=function.alarm_topic_arn,
-    )
-
-
-def planned_environment(settings: EmbeddingSettings) -> dict[str, Input[str]]:
-    """Return the variables as far as they are known before anything is registered."""
-    secrets = [
-        planned_secret(OPENAI_API_KEY, settings.openai_api_key),
-        planned_secret(PINECONE_API_KEY, settings.pinecone_api_key),
-    ]
-    return environment(settings, secrets)
-
-
-def environment(settings: EmbeddingSettings, secrets: list[FunctionSecret]) -> dict[str, Input[str]]:
-    """Return the function's variables: the contract of `lambdas/embedding/settings.py`."""
-    optional = {
-        "OPENAI_EMBEDDING_DIMENSIONS": settings.dimensions,
-        "PINECONE_NAMESPACE": settings.pinecone_namespace or None,
-    }
-    return {
-        **merged_environment(secrets),
-        "OPENAI_BASE_URL": settings.openai_base_url,
-        "OPENAI_TIMEOUT": f"{settings.openai_timeout_seconds:g}",
-        "OPENAI_MAX_RETRIES": str(settings.openai_max_retries),
-        "OPENAI_EMBEDDING_MODEL": settings.openai_embedding_model,
-        "PINECONE_INDEX_HOST": settings.pinecone_index_host,
-        **{key: str(value) for key, value in optional.items() if value is not None},
-    }
-
-
-SYSTEM: Final = System(EmbeddingSettings, LAYERS, EmbeddingSystem, planned_environment)
+SYSTEM: Final = System(EmbeddingSettings, EmbeddingSystem, package=Zip(("openai-pinecone",)))

@@ -14,24 +14,28 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from lambdas.shared.startup import starting
 
-from lambdas.embedding.chunks import Tokenizer
-from lambdas.embedding.errors import ConfigurationError, EmbeddingError, OutOfTimeError
-from lambdas.embedding.openai_service import OpenAIService
-from lambdas.embedding.pinecone_client import PineconeClient
-from lambdas.embedding.pipeline import BatchResult, Delivery, Pipeline
-from lambdas.embedding.settings import FUNCTION, Settings
-from lambdas.embedding.vectors import VectorIndex
-from lambdas.shared.deadline import Deadline, OverrunError, Worker
-from lambdas.shared.health import HealthReport, is_health_request, report
-from lambdas.shared.secrets import Secret, SecretError
+with starting():
+    from aws_lambda_powertools import Metrics
+    from aws_lambda_powertools.metrics import MetricUnit
+
+    from lambdas.embedding.chunks import Tokenizer
+    from lambdas.embedding.pinecone_client import PineconeClient
+    from lambdas.embedding.pipeline import BatchResult, Delivery, Pipeline
+    from lambdas.embedding.settings import FUNCTION, Settings
+    from lambdas.embedding.vectors import VectorIndex
+    from lambdas.shared.deadline import Deadline, OverrunError, Worker
+    from lambdas.shared.health import HealthReport, is_health_request, report
+    from lambdas.shared.logs import function_logger
+    from lambdas.shared.openai_calls.embedder import Embedder
+    from lambdas.shared.openai_calls.embeddings import Embeddings
+    from lambdas.shared.openai_calls.openai_service import OpenAIService
+    from lambdas.shared.secret import Secret, SecretError
+    from lambdas.shared.work_errors import ConfigurationError, OutOfTimeError, WorkError
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 DISTRIBUTIONS = {
@@ -43,8 +47,10 @@ DISTRIBUTIONS = {
     "boto3": "boto3",
 }
 """What the layer and the runtime promise."""
+MOST_DIGITS = 15
+"""Of a moment in milliseconds that is one."""
 
-logger = Logger()
+logger = function_logger()
 metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Strata"))
 worker = Worker()
 
@@ -66,9 +72,17 @@ def _pipeline() -> Pipeline:
     secrets = _secrets()
     for secret in secrets:
         secret.prepare()
-    openai = OpenAIService(settings, secrets[0])
-    pinecone = PineconeClient(settings.PINECONE_INDEX_HOST, secrets[1])
-    return Pipeline(settings, _tokenizer(), openai, VectorIndex(pinecone))
+    openai = OpenAIService(
+        secrets[0],
+        base_url=settings.openai_base_url,
+        timeout_seconds=settings.openai_timeout_seconds,
+        max_retries=settings.openai_max_retries,
+    )
+    embeddings = Embeddings(
+        openai, settings.model_name, settings.dimensions, shortened=settings.asked_dimensions is not None
+    )
+    pinecone = PineconeClient(settings.pinecone_index_host, secrets[1])
+    return Pipeline(settings, _tokenizer(), Embedder(embeddings), VectorIndex(pinecone))
 
 
 @logger.inject_lambda_context
@@ -83,25 +97,34 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     """
     if is_health_request(event):
         return _health()
-    records = event.get("Records")
-    if not isinstance(records, list) or any(record.get("eventSource") != "aws:sqs" for record in records):
-        raise ValueError('the event is no SQS event (Records of eventSource "aws:sqs"), and not {"test": true}')
-    if not records:  # Lambda sends none; Powertools takes such a batch for a wrong one
-        return {"batchItemFailures": []}
+    records = _records(event)
     result = _run([_delivery(record) for record in records], Deadline.of(context))
     _observe(records, result)
+    failed = [record["messageId"] for record in records if record["messageId"] in result.failures]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
-    def outcome(record: SQSRecord) -> None:
-        if record.message_id in result.failures:
-            raise result.failures[record.message_id]
 
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event=event, record_handler=outcome, processor=processor, context=context)
+def _records(event: object) -> list[dict[str, Any]]:
+    records = event.get("Records") if isinstance(event, dict) else None
+    if not isinstance(records, list) or not all(
+        isinstance(record, dict) and record.get("eventSource") == "aws:sqs" and isinstance(record.get("messageId"), str)
+        for record in records
+    ):
+        raise ValueError(
+            'the event is not an SQS event (Records of eventSource "aws:sqs" with a messageId), nor {"test": true}'
+        )
+    return records
 
 
 def _delivery(record: dict[str, Any]) -> Delivery:
-    sent = str(record.get("attributes", {}).get("SentTimestamp", ""))
-    return Delivery(record["messageId"], record.get("body") or "", int(sent) if sent.isdigit() else 0)
+    sent = _attribute(record, "SentTimestamp", "")
+    in_ms = sent.isascii() and sent.isdigit() and len(sent) <= MOST_DIGITS
+    return Delivery(record["messageId"], record.get("body") or "", int(sent) if in_ms else 0)
+
+
+def _attribute(record: dict[str, Any], name: str, default: str) -> str:
+    """One of SQS's attributes of a record; events that others make up have none."""
+    return str((record.get("attributes") or {}).get(name, default))
 
 
 def _run(deliveries: list[Delivery], deadline: Deadline) -> BatchResult:
@@ -114,18 +137,18 @@ def _run(deliveries: list[Delivery], deadline: Deadline) -> BatchResult:
         _pipeline.cache_clear()  # what it has connected may still be in use
         reason = OutOfTimeError(f"a service kept the function waiting: {error}")
     # The messages go back to the queue: raising would do the same, and count as a crash.
-    return BatchResult(failures={one.message_id: reason for one in deliveries})
+    return BatchResult(failures={delivery.message_id: reason for delivery in deliveries})
 
 
 def _observe(records: list[dict[str, Any]], result: BatchResult) -> None:
     """Log every failure with its reason, and emit the batch's metrics."""
     retried = 0
     for record in records:
-        received = str(record.get("attributes", {}).get("ApproximateReceiveCount", "1"))
+        received = _attribute(record, "ApproximateReceiveCount", "1")
         retried += received != "1"
         failure = result.failures.get(record["messageId"])
         if failure is not None:
-            reason = failure.reason if isinstance(failure, EmbeddingError) else "secret"
+            reason = failure.reason if isinstance(failure, WorkError) else "secret"
             logger.warning(
                 "message failed",
                 extra={
@@ -142,6 +165,8 @@ def _observe(records: list[dict[str, Any]], result: BatchResult) -> None:
         "MessagesRetried": retried,
         "VectorsUpserted": result.vectors,
         "TokensEmbedded": result.tokens,
+        "DocumentsDeleted": result.deleted,
+        "MessagesOutdated": result.outdated,
     }
     for name, value in counts.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
@@ -153,7 +178,7 @@ def _health() -> HealthReport:
     def settings() -> str:
         loaded = Settings.load(os.environ)
         _secrets()
-        return f"{loaded.OPENAI_EMBEDDING_MODEL}, {loaded.dimensions} dimensions"
+        return f"{loaded.model_name}, {loaded.dimensions} dimensions"
 
     def vocabulary() -> str:
         tokenizer = _tokenizer()
@@ -163,5 +188,6 @@ def _health() -> HealthReport:
 
 
 if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:  # Lambda's init phase, and nobody else's import
-    with contextlib.suppress(ConfigurationError, SecretError):  # said again with the first message
+    # What is wrong is said again with the first message.
+    with starting(), contextlib.suppress(ConfigurationError, SecretError):
         _pipeline()

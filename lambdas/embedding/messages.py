@@ -1,4 +1,5 @@
-"""A queue message's body, parsed: JSON `{"id"?, "text", "namespace"?, "metadata"?}` or plain text.
+"""A queue message's body, parsed: JSON `{"id"?, "text", "namespace"?, "metadata"?}`, JSON
+`{"id", "delete": true, "namespace"?}`, or plain text.
 
 Owns the rules of what a sender may send, Pinecone's limits among them. Whatever the body is, the outcome is a `Message`
 or a `RejectedMessageError` that says what is wrong with it, without quoting the text.
@@ -13,11 +14,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from lambdas.embedding.contract import DELETED_NAMESPACE, namespace_of
 from lambdas.embedding.errors import RejectedMessageError
+from lambdas.embedding.wrappers import wrapper_of
+from lambdas.shared.blank import is_blank
 
 Metadata = dict[str, str | int | float | bool | list[str]]
 
-KEYS = ("id", "text", "namespace", "metadata")
+KEYS = ("id", "text", "namespace", "metadata", "delete")
 MAX_ID_LENGTH = 512
 """Pinecone's limit, in ASCII characters: https://docs.pinecone.io/reference/api/database-limits"""
 MAX_NAMESPACE_LENGTH = 512
@@ -42,19 +46,24 @@ class Message:
     namespace: str | None = None
     """None is the function's default."""
     metadata: Metadata = field(default_factory=dict[str, Any])
+    delete: bool = False
+    """Whether the document of that id is to be removed; then there is no text."""
 
 
-def parse(body: str) -> Message:
+def parse(body: object) -> Message:
     """Read a message's body.
 
-    A body that is JSON must be an object; one that begins like an object must be valid JSON; everything else is plain
-    text. A byte order mark is no part of either.
+    A body that is valid JSON must be an object; one that begins like an object must be valid JSON; everything else is
+    plain text. Byte order marks before it are no part of either. Only an event that SQS did not make has a body that is
+    not a string.
 
     Raises:
         RejectedMessageError: the body can never be embedded.
     """
+    if not isinstance(body, str):
+        raise RejectedMessageError(f"the body is {_kind(body)}: it must be a string")
     _require_unicode(body, "the body")
-    body = body.removeprefix("\ufeff")
+    body = body.lstrip("\ufeff")
     objects = _Objects()
     try:
         value = json.loads(body, parse_constant=_no_constant, object_pairs_hook=objects.made)
@@ -63,11 +72,13 @@ def parse(body: str) -> Message:
     except ValueError as error:  # not JSON, or a number with thousands of digits
         if body.lstrip()[:1] == "{":
             where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else f": {error}"
-            raise RejectedMessageError(f"the body begins with {{ and is no valid JSON{where}") from None
+            raise RejectedMessageError(f"the body begins with {{ and is not valid JSON{where}") from None
         return _message({"text": body})
     if not isinstance(value, dict):
         raise RejectedMessageError(
-            f'the body is JSON, and {_kind(value)} instead of an object: send {{"text": …}}, or plain text'
+            wrapper_of(value)
+            or f"the body is JSON, and {_kind(value)} instead of an object: a text that is itself JSON, such as 42, "
+            'null or "quoted", is sent as {"text": "42"}'
         )
     if objects.duplicates:
         raise RejectedMessageError("the body has an object with the same key twice")
@@ -77,15 +88,20 @@ def parse(body: str) -> Message:
 def _message(value: dict[str, Any]) -> Message:
     unknown = sorted(value.keys() - set(KEYS))
     if unknown:
-        raise RejectedMessageError(f"unknown key {_shown(unknown[0])}: the keys are {', '.join(KEYS)}")
+        wrapper = wrapper_of(value)
+        raise RejectedMessageError(wrapper or f"unknown key {_shown(unknown[0])}: the keys are {', '.join(KEYS)}")
+    if value.get("delete") is not None and not isinstance(value["delete"], bool):
+        raise RejectedMessageError(f"delete is {_kind(value['delete'])}: it must be true or false")
+    if value.get("delete"):
+        return _deletion(value)
     text = value.get("text")
     if text is None:
         raise RejectedMessageError("there is no text")
     if not isinstance(text, str):
         raise RejectedMessageError(f"text is {_kind(text)}: it must be a string")
     _require_unicode(text, "text")
-    if not text.strip():
-        raise RejectedMessageError("text is empty, or whitespace only")
+    if is_blank(text):
+        raise RejectedMessageError("text is empty, or shows nothing: white space, zero-width or control characters")
     given = value.get("id")
     return Message(
         id=hashlib.sha256(text.encode()).hexdigest() if given is None else _id(given),
@@ -94,6 +110,16 @@ def _message(value: dict[str, Any]) -> Message:
         namespace=_namespace(value.get("namespace")),
         metadata=_metadata(value.get("metadata")),
     )
+
+
+def _deletion(value: dict[str, Any]) -> Message:
+    for key in ("text", "metadata"):
+        if value.get(key) is not None:
+            raise RejectedMessageError(f"there are both delete and {key}: a message stores a document or deletes it")
+    if value.get("id") is None:
+        raise RejectedMessageError("there is delete and no id: say which document")
+    namespace = _namespace(value.get("namespace"))
+    return Message(id=_id(value["id"]), text="", named=True, namespace=namespace, delete=True)
 
 
 def _id(value: Any) -> str:
@@ -121,7 +147,9 @@ def _namespace(value: Any) -> str | None:
         raise RejectedMessageError(
             f"namespace {_shown(value)} must be up to {MAX_NAMESPACE_LENGTH} printable ASCII characters"
         )
-    return value
+    if value == DELETED_NAMESPACE:
+        raise RejectedMessageError(f"namespace {_shown(value)} is the function's own: choose another name")
+    return namespace_of(value)
 
 
 def _metadata(value: Any) -> Metadata:

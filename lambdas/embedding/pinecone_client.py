@@ -1,40 +1,37 @@
 """Calls to one Pinecone index through its client, within the time that the function has left.
 
-Owns the client, its attempts, the key's renewal and the mapping of its errors. What is asked is `vectors`'s.
+Owns the client, what is tried again, the key's renewal and the meaning of its errors. What is asked is `vectors`'s.
 """
 
 from __future__ import annotations
 
-import random
-import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pinecone
 from pinecone import Pinecone
 from pinecone.errors import exceptions as errors
 
-from lambdas.embedding.errors import (
+from lambdas.shared.attempts import SERVER_ERROR, Failure, NoTimeLeftError, Policy, attempt
+from lambdas.shared.quotes import quotable
+from lambdas.shared.work_errors import (
     ConfigurationError,
-    EmbeddingError,
+    ForbiddenError,
     KeyRefusedError,
     OutOfTimeError,
     RefusedInputError,
     UnavailableError,
+    WorkError,
 )
-from lambdas.shared.deadline import retry_after_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from lambdas.shared.deadline import Deadline
-    from lambdas.shared.secrets import Secret
+    from lambdas.shared.secret import Secret
 
 T = TypeVar("T")
 
-ATTEMPTS = 4
-ATTEMPT_SECONDS = 15.0
-FIRST_BACKOFF_SECONDS, MOST_BACKOFF_SECONDS = 0.25, 4.0
-DETAIL_LENGTH = 200
+POLICY = Policy(retries=3, first_wait_seconds=0.25, max_wait_seconds=4.0, try_seconds=15.0)
 
 
 class PineconeClient:
@@ -46,42 +43,34 @@ class PineconeClient:
         self._secret = secret
         self._index: tuple[str, Any] | None = None
 
-    def call(self, work: Callable[[Any, float], T], deadline: Deadline) -> T:
+    def call(self, work: Callable[[Any, float], T], deadline: Deadline, sent: Callable[[], Sequence[str]] = tuple) -> T:
         """Make a request; a refused key is read again, and when it has changed the request is made once more.
 
         Args:
             work: gets the index's client and the seconds that an attempt may take.
             deadline: nothing is begun, and nothing waited for, beyond it.
+            sent: makes what of the request is not to be in a log, should the answer quote it.
 
         Raises:
             RefusedInputError: 400, 413, 422, or the client itself refused what it was given.
-            KeyRefusedError: 401 or 403.
-            ConfigurationError: another answer that retrying does not change, such as 404.
+            KeyRefusedError: 401.
+            ForbiddenError: 403.
+            ConfigurationError: another answer that retrying does not change, such as 404; or there can be no such host.
             UnavailableError: no usable answer in four attempts.
             OutOfTimeError: the deadline came first.
             SecretError: there is no key.
         """
-        try:
-            return self._attempts(work, deadline)
-        except KeyRefusedError:
-            self._index = None
-            if not self._secret.refresh():
-                raise
-            return self._attempts(work, deadline)
 
-    def _attempts(self, work: Callable[[Any, float], T], deadline: Deadline) -> T:
-        for attempt in range(ATTEMPTS):
-            left = deadline.left()
-            if left <= 0:
-                break
-            try:
-                return work(self._connected(), min(ATTEMPT_SECONDS, left))
-            except errors.PineconeError as error:
-                failure, wait = _explained(error, attempt)
-                if wait is None or attempt + 1 == ATTEMPTS or wait >= deadline.left():
-                    raise failure from None
-                time.sleep(wait)
-        raise OutOfTimeError("no time was left for an answer of Pinecone")
+        def request() -> T:
+            index = self._connected()
+            return attempt(
+                lambda seconds: work(index, seconds), lambda error: _explained(error, sent), POLICY, deadline
+            )
+
+        try:
+            return self._secret.renewing(request, (KeyRefusedError, ForbiddenError))
+        except NoTimeLeftError:
+            raise OutOfTimeError("no time was left for an answer of Pinecone") from None
 
     def _connected(self) -> Any:
         # The client takes its key once. The secret's own cache decides when it is read again.
@@ -98,7 +87,13 @@ def _one_attempt_client(key: str, host: str) -> Any:
     `Pinecone(retry_config=…)` does not reach an index opened by its host. Hence a private attribute, looked at before
     it is changed: the layer pins the client's version, and a test counts attempts.
     """
-    index: Any = Pinecone(api_key=key).Index(host=host)
+    try:
+        index: Any = Pinecone(api_key=key).Index(host=host)
+    except errors.PineconeValueError:
+        raise ConfigurationError(
+            f"PINECONE_INDEX_HOST is {host!r}, which is not a host: copy the index's host from the Pinecone console, "
+            "such as docs-1a2b3c4.svc.aped-4627-b74a.pinecone.io, not its name"
+        ) from None
     transport = index._http._client._transport  # noqa: SLF001
     if not isinstance(transport._config, pinecone.RetryConfig):  # noqa: SLF001
         raise ConfigurationError("this version of pinecone keeps its retries elsewhere: see _one_attempt_client")
@@ -106,22 +101,31 @@ def _one_attempt_client(key: str, host: str) -> Any:
     return index
 
 
-def _explained(error: errors.PineconeError, attempt: int) -> tuple[EmbeddingError, float | None]:
-    """What a failed attempt means, and after how many seconds to try again; None is never."""
-    backoff = min(FIRST_BACKOFF_SECONDS * 2**attempt, MOST_BACKOFF_SECONDS)
-    backoff *= 1 + random.random() / 2  # noqa: S311  so that functions that failed together do not return together
+def _explained(error: Exception, sent: Callable[[], Sequence[str]]) -> Failure | None:
+    """What a failed attempt means."""
     if isinstance(error, errors.ApiError):
-        status = error.status_code
-        where = f"Pinecone answered {status}"
-        if status in {401, 403}:
-            return KeyRefusedError(where), None
-        if status in {400, 413, 422}:
-            return RefusedInputError(f"{where}: {error.message[:DETAIL_LENGTH]}"), None
-        if status in {408, 409, 429} or status >= 500:  # noqa: PLR2004  server errors
-            asked = retry_after_seconds({name.lower(): value for name, value in (error.headers or {}).items()})
-            return UnavailableError(where), max(backoff, asked or 0)
-        return ConfigurationError(f"{where}: {error.message[:DETAIL_LENGTH]}"), None
+        return Failure(_meaning(error, sent), error.status_code, error.headers or {})
     if isinstance(error, errors.PineconeValueError | errors.PineconeTypeError):  # refused by the client itself
-        return RefusedInputError(f"Pinecone's client: {type(error).__name__}"), None
-    # Timeouts, dropped connections, and an answer that cannot be read; an upsert made twice is the same upsert.
-    return UnavailableError(f"Pinecone: {type(error).__name__}"), backoff
+        return Failure(RefusedInputError(f"Pinecone's client: {type(error).__name__}"), final=True)
+    if isinstance(error, errors.PineconeError):
+        # Timeouts, dropped connections, and an answer that cannot be read; an upsert made twice is the same upsert.
+        return Failure(UnavailableError(f"Pinecone: {type(error).__name__}"))
+    return None
+
+
+def _meaning(error: errors.ApiError, sent: Callable[[], Sequence[str]]) -> WorkError:
+    """What an answer other than 200 means."""
+    status = error.status_code
+    where = f"Pinecone answered {status}"
+    if status in POLICY.statuses or status >= SERVER_ERROR:
+        return UnavailableError(where)
+    told = f"{where}: {quotable(error.message, sent())}"
+    match status:
+        case 401:
+            return KeyRefusedError(where)
+        case 403:
+            return ForbiddenError(told)
+        case 400 | 413 | 422:
+            return RefusedInputError(told)
+        case _:
+            return ConfigurationError(told)

@@ -1,7 +1,7 @@
 """A batch of messages into vectors: parse, cut, embed, store, with each message's outcome.
 
-Owns the order of the work, what shares a request, and how the failure of one message is kept from the others. It knows
-neither Lambda nor the wire.
+Owns the order of the work, and how the failure of one message is kept from the others. It knows neither Lambda nor the
+wire; what shares a request is `embedder`'s, and which version of a document counts is `documents`'s.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lambdas.embedding.errors import EmbeddingError, OutOfTimeError, RefusedInputError, RejectedMessageError
+from lambdas.embedding.documents import DOCUMENT_FIELD, Document, DocumentStore, chunk_id
+from lambdas.embedding.errors import RejectedMessageError
 from lambdas.embedding.messages import (
     MAX_ID_LENGTH,
     MAX_METADATA_BYTES,
@@ -20,22 +21,21 @@ from lambdas.embedding.messages import (
     metadata_bytes,
     parse,
 )
-from lambdas.embedding.vectors import DOCUMENT_FIELD, StoredVector, chunk_id
-from lambdas.shared.secrets import SecretError
+from lambdas.embedding.vectors import StoredVector
+from lambdas.embedding.versions import Version
+from lambdas.shared.secret import SecretError
+from lambdas.shared.work_errors import OutOfTimeError, RefusedInputError, WorkError
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lambdas.embedding.chunks import Chunk, Tokenizer
-    from lambdas.embedding.openai_service import OpenAIService
     from lambdas.embedding.settings import Settings
     from lambdas.embedding.vectors import VectorIndex
     from lambdas.shared.deadline import Deadline
+    from lambdas.shared.openai_calls.answers import Vector
+    from lambdas.shared.openai_calls.embedder import Embedder
 
-MAX_INPUTS = 2_048
-"""Of one request: https://platform.openai.com/docs/api-reference/embeddings/create"""
-MAX_REQUEST_TOKENS = 300_000
 UPSERT_RESERVE_SECONDS = 3.0
 """Embedding stops this much before the deadline: vectors that cannot be stored any more are paid for in vain."""
 
@@ -49,7 +49,12 @@ class Delivery:
     message_id: str
     body: str
     sent_ms: int = 0
-    """When it was sent, in milliseconds since the epoch: the newer of two with one id wins."""
+    """When it was sent, in milliseconds since the epoch."""
+
+    @property
+    def version(self) -> Version:
+        """Of the document that it is about."""
+        return Version(self.sent_ms, self.message_id)
 
 
 @dataclass(slots=True)
@@ -62,6 +67,10 @@ class BatchResult:
     """Stored, of documents that were stored whole."""
     tokens: int = 0
     """Embedded."""
+    deleted: int = 0
+    """Documents."""
+    outdated: int = 0
+    """Messages that were done by leaving them out: a newer one about the same document came first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +81,18 @@ class _Work:
     message: Message
     namespace: str
     chunks: list[Chunk]
+    """None for a deletion."""
 
 
 class Pipeline:
     """What a function's environment keeps between invocations."""
 
-    def __init__(self, settings: Settings, tokenizer: Tokenizer, openai: OpenAIService, index: VectorIndex) -> None:
+    def __init__(self, settings: Settings, tokenizer: Tokenizer, embedder: Embedder, index: VectorIndex) -> None:
         self._settings = settings
         self._tokenizer = tokenizer
-        self._openai = openai
+        self._embedder = embedder
         self._index = index
+        self._documents = DocumentStore(index, settings.dimensions)
 
     def run(self, deliveries: Sequence[Delivery], deadline: Deadline) -> BatchResult:
         """Embed and store a batch; never raises for what a message, a service or the configuration does."""
@@ -89,24 +100,23 @@ class Pipeline:
         work = list(self._prepare(deliveries, deadline, result))
         if not work:
             return result
-        vectors: dict[str, array[float]] = {}
-        refused: dict[str, EmbeddingError] = {}
-        stop: Exception | None = None
         try:
             self._index.check_dimension(self._settings.dimensions, deadline)
-            for group in _requests(chunk for one in work for chunk in one.chunks):
-                result.tokens += self._embed(group, deadline.earlier(UPSERT_RESERVE_SECONDS), vectors, refused)
-        except (EmbeddingError, SecretError) as error:
-            stop = error
+        except (WorkError, SecretError) as error:
+            result.failures |= {one.delivery.message_id: error for one in work}
+            return result
+        chunks = [chunk for one in work for chunk in one.chunks]
+        embedded = self._embedder.embed(chunks, deadline.earlier(UPSERT_RESERVE_SECONDS))
         ready: list[_Work] = []
         for one in work:
-            missing = [chunk.text for chunk in one.chunks if chunk.text not in vectors]
-            if missing:
-                reason = next((refused[text] for text in missing if text in refused), stop)
-                result.failures[one.delivery.message_id] = reason or OutOfTimeError("not embedded")
-            else:
+            reason = embedded.reason(chunk.text for chunk in one.chunks)
+            if reason is None:
                 ready.append(one)
-        self._store(ready, vectors, deadline, result)
+            else:
+                refused = isinstance(reason, RefusedInputError)
+                result.failures[one.delivery.message_id] = RejectedMessageError(str(reason)) if refused else reason
+        result.tokens = sum(chunk.tokens for chunk in set(chunks) if chunk.text in embedded.vectors)
+        self._store(ready, embedded.vectors, deadline, result)
         return result
 
     def _prepare(self, deliveries: Sequence[Delivery], deadline: Deadline, result: BatchResult) -> Iterator[_Work]:
@@ -116,121 +126,69 @@ class Pipeline:
                 if deadline.left() <= 0:
                     raise OutOfTimeError("not begun")
                 message = parse(delivery.body)
-                chunks = self._tokenizer.split(message.text, self._settings.model.max_tokens)
-                longest = len(chunk_id(message.id, len(chunks) - 1, len(chunks)))
-                if longest > MAX_ID_LENGTH:
-                    raise RejectedMessageError(
-                        f"the text has {len(chunks)} chunks, and the id of the last has {longest} characters: "
-                        f"Pinecone takes at most {MAX_ID_LENGTH}"
-                    )
-                namespace = self._settings.PINECONE_NAMESPACE if message.namespace is None else message.namespace
-                self._check_metadata(message, len(chunks))
-            except EmbeddingError as error:
+                chunks = [] if message.delete else self._split(message, delivery.version)
+                namespace = self._settings.pinecone_namespace if message.namespace is None else message.namespace
+            except WorkError as error:
                 result.failures[delivery.message_id] = error
             else:
                 yield _Work(delivery, message, namespace, chunks)
 
-    def _check_metadata(self, message: Message, chunks: int) -> None:
-        """Refuse metadata that leaves no room for the function's own fields."""
-        size = metadata_bytes(message.metadata | self._own_fields(message, chunks - 1, chunks) | TEXT_LEFT_OUT)
+    def _split(self, message: Message, version: Version) -> list[Chunk]:
+        """Cut a text, and refuse what leaves no room for the function's own part of an id and of the metadata."""
+        chunks = self._tokenizer.split(message.text, self._settings.model.max_tokens)
+        count = len(chunks)
+        longest = len(chunk_id(message.id, count - 1, count))
+        if longest > MAX_ID_LENGTH:
+            raise RejectedMessageError(
+                f"the text has {count} chunks, and the id of the last has {longest} characters: "
+                f"Pinecone takes at most {MAX_ID_LENGTH}"
+            )
+        own = self._own_fields(message.id, version, count - 1, count) | TEXT_LEFT_OUT
+        size = metadata_bytes(message.metadata | own)
         if size > MAX_METADATA_BYTES:
             raise RejectedMessageError(
                 f"metadata is {size} bytes as JSON with the function's own fields: Pinecone takes {MAX_METADATA_BYTES}"
             )
-
-    def _embed(
-        self,
-        group: list[Chunk],
-        deadline: Deadline,
-        vectors: dict[str, array[float]],
-        refused: dict[str, EmbeddingError],
-    ) -> int:
-        """Embed the chunks of one request; when it is refused, find the bad text by halves.
-
-        Returns:
-            The tokens embedded.
-        """
-        try:
-            answers = self._openai.embed([chunk.text for chunk in group], deadline)
-        except RefusedInputError as error:
-            if len(group) == 1:
-                refused[group[0].text] = RejectedMessageError(str(error))
-                return 0
-            half = len(group) // 2
-            return self._embed(group[:half], deadline, vectors, refused) + self._embed(
-                group[half:], deadline, vectors, refused
-            )
-        vectors.update(zip((chunk.text for chunk in group), answers, strict=True))
-        return sum(chunk.tokens for chunk in group)
+        return chunks
 
     def _store(
-        self, ready: Iterable[_Work], vectors: Mapping[str, array[float]], deadline: Deadline, result: BatchResult
+        self, ready: Iterable[_Work], vectors: Mapping[str, Vector], deadline: Deadline, result: BatchResult
     ) -> None:
         by_namespace: dict[str, list[_Work]] = {}
         for one in ready:
             by_namespace.setdefault(one.namespace, []).append(one)
         for namespace, works in by_namespace.items():
-            try:
-                self._store_namespace(namespace, works, vectors, deadline, result)
-            except (EmbeddingError, SecretError) as error:
-                result.failures |= {
-                    one.delivery.message_id: error for one in works if one.delivery.message_id not in result.failures
-                }
+            # Of several messages about one document only the newest counts, and all are done with it.
+            newest = {one.message.id: one for one in sorted(works, key=lambda one: one.delivery.version)}
+            documents = {key: self._document(one, vectors) for key, one in newest.items()}
+            settled = self._documents.settle(namespace, list(documents.values()), deadline)
+            for one in works:
+                key = one.message.id
+                if key in settled.failed:
+                    result.failures[one.delivery.message_id] = settled.failed[key]
+                elif key in settled.outdated or one is not newest[key]:
+                    result.outdated += 1
+                elif one.message.delete:
+                    result.deleted += 1
+                else:
+                    result.vectors += len(documents[key].vectors)
 
-    def _store_namespace(
-        self,
-        namespace: str,
-        works: list[_Work],
-        vectors: Mapping[str, array[float]],
-        deadline: Deadline,
-        result: BatchResult,
-    ) -> None:
-        # Of two messages with one id the newer is stored, and both are done: so it would be had they come one by one.
-        newest: dict[str, _Work] = {}
-        for one in sorted(works, key=lambda one: one.delivery.sent_ms):
-            newest[one.message.id] = one
-        stored = [vector for one in newest.values() for vector in self._vectors(one, vectors)]
-        failed = self._index.upsert(namespace, stored, deadline)
-        result.vectors += sum(vector.document not in failed for vector in stored)
-        for one in works:
-            if one.message.id in failed:
-                result.failures[one.delivery.message_id] = failed[one.message.id]
-        # A text's own hash names one text only: nothing else can have been stored under it.
-        documents = {key: len(one.chunks) for key, one in newest.items() if one.message.named and key not in failed}
-        if documents:
-            try:
-                self._index.delete_leftovers(namespace, documents, deadline)
-            except (EmbeddingError, SecretError) as error:
-                result.failures |= {one.delivery.message_id: error for one in works if one.message.id in documents}
-
-    def _vectors(self, one: _Work, vectors: Mapping[str, array[float]]) -> Iterator[StoredVector]:
-        message, count = one.message, len(one.chunks)
+    def _document(self, one: _Work, vectors: Mapping[str, Vector]) -> Document:
+        message, version, count = one.message, one.delivery.version, len(one.chunks)
+        stored: list[StoredVector] = []
         for number, chunk in enumerate(one.chunks):
-            metadata: Metadata = message.metadata | self._own_fields(message, number, count)
+            metadata = message.metadata | self._own_fields(message.id, version, number, count)
             with_text: Metadata = metadata | {TEXT_FIELD: chunk.text}
             # A text that does not fit beside the rest is left out whole, and the vector says so.
-            fits = metadata_bytes(with_text) <= MAX_METADATA_BYTES
-            kept = with_text if fits else metadata | TEXT_LEFT_OUT
-            yield StoredVector(chunk_id(message.id, number, count), message.id, vectors[chunk.text], kept)
+            kept = with_text if metadata_bytes(with_text) <= MAX_METADATA_BYTES else metadata | TEXT_LEFT_OUT
+            stored.append(StoredVector(chunk_id(message.id, number, count), message.id, vectors[chunk.text], kept))
+        return Document(message.id, version, stored, shared=message.named or bool(message.metadata))
 
-    def _own_fields(self, message: Message, number: int, count: int) -> Metadata:
+    def _own_fields(self, document: str, version: Version, number: int, count: int) -> Metadata:
         return {
-            DOCUMENT_FIELD: message.id,
-            f"{OWN_PREFIX}model": self._settings.OPENAI_EMBEDDING_MODEL,
+            DOCUMENT_FIELD: document,
+            f"{OWN_PREFIX}model": self._settings.model_name,
             f"{OWN_PREFIX}chunk": number,
             f"{OWN_PREFIX}chunks": count,
+            **version.fields(),
         }
-
-
-def _requests(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
-    """Different texts in requests of at most 2,048 inputs and 300,000 tokens."""
-    group: list[Chunk] = []
-    tokens = 0
-    for chunk in {chunk.text: chunk for chunk in chunks}.values():
-        if group and (len(group) == MAX_INPUTS or tokens + chunk.tokens > MAX_REQUEST_TOKENS):
-            yield group
-            group, tokens = [], 0
-        group.append(chunk)
-        tokens += chunk.tokens
-    if group:
-        yield group

@@ -1,42 +1,20 @@
 """The function's configuration: its environment variables, read and checked in one place.
 
-Secrets are not here: they are read by reference (`lambdas.shared.secrets`).
+Secrets are not here: they are read by reference (`lambdas.shared.secret`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from lambdas.embedding.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from lambdas.embedding import contract
+from lambdas.shared.openai_calls.contract import ALIASES, MODELS, OPENAI_URL, EmbeddingModel
+from lambdas.shared.variables import VariableSettings
+from lambdas.shared.work_errors import ConfigurationError
 
 FUNCTION = "embedding"
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddingModel:
-    """What OpenAI says of a model: https://platform.openai.com/docs/guides/embeddings"""
-
-    dimensions: int
-    """The default, and the most that can be asked for."""
-    shortens: bool
-    """Whether `dimensions` may be asked for."""
-    max_tokens: int = 8_192
-    """Per input."""
-
-
-MODELS = {
-    "text-embedding-ada-002": EmbeddingModel(1_536, shortens=False),
-    "text-embedding-3-small": EmbeddingModel(1_536, shortens=True),
-    "text-embedding-3-large": EmbeddingModel(3_072, shortens=True),
-}
-ALIASES = {"text-embedding-ada-002-v2": "text-embedding-ada-002"}
-"""The first is the name on OpenAI's usage page, and not one that the API accepts."""
 
 
 def _model_name(value: str) -> str:
@@ -46,75 +24,60 @@ def _model_name(value: str) -> str:
     return name
 
 
-def _ascii(value: str) -> str:
+def _namespace(value: str) -> str:
     if not value.isascii() or not value.isprintable():
         raise ValueError("must be printable ASCII characters, as Pinecone's namespaces are")
-    return value
+    if value == contract.DELETED_NAMESPACE:
+        raise ValueError("is where the function keeps what was deleted: choose another name")
+    return contract.namespace_of(value)
 
 
-class Settings(BaseModel):
-    """Field names are the variables' names."""
+class Settings(VariableSettings):
+    """One field for each variable of the contract."""
 
-    model_config = ConfigDict(frozen=True)
+    wrong = ConfigurationError
 
-    OPENAI_BASE_URL: Annotated[str, Field(pattern=r"^https?://\S+$")] = "https://api.openai.com/v1"
+    openai_base_url: Annotated[str, Field(alias=contract.OPENAI_BASE_URL, pattern=r"^https?://\S+$")] = OPENAI_URL
     """Of OpenAI, or of a server that speaks its API."""
-    OPENAI_TIMEOUT: Annotated[float, Field(gt=0, le=900, allow_inf_nan=False)] = 20.0
-    """Seconds, for each attempt."""
-    OPENAI_MAX_RETRIES: Annotated[int, Field(ge=0, le=10)] = 3
-    OPENAI_EMBEDDING_MODEL: Annotated[str, AfterValidator(_model_name)] = "text-embedding-ada-002"
-    OPENAI_EMBEDDING_DIMENSIONS: Annotated[int, Field(ge=1)] | None = None
-    PINECONE_INDEX_HOST: Annotated[str, Field(pattern=r"^\S+$")]
+    openai_timeout_seconds: Annotated[
+        float, Field(alias=contract.OPENAI_TIMEOUT, gt=0, le=900, allow_inf_nan=False)
+    ] = contract.DEFAULT_TIMEOUT_SECONDS
+    """For each try."""
+    openai_max_retries: Annotated[int, Field(alias=contract.OPENAI_MAX_RETRIES, ge=0, le=10)] = (
+        contract.DEFAULT_MAX_RETRIES
+    )
+    model_name: Annotated[str, Field(alias=contract.OPENAI_EMBEDDING_MODEL), AfterValidator(_model_name)] = (
+        contract.DEFAULT_MODEL
+    )
+    asked_dimensions: Annotated[int | None, Field(alias=contract.OPENAI_EMBEDDING_DIMENSIONS, ge=1)] = None
+    """None is the model's own."""
+    pinecone_index_host: Annotated[str, Field(alias=contract.PINECONE_INDEX_HOST, pattern=r"^\S+$")]
     """As Pinecone shows it; `http://…` for a local one."""
-    PINECONE_NAMESPACE: Annotated[str, Field(max_length=512), AfterValidator(_ascii)] = ""
+    pinecone_namespace: Annotated[
+        str, Field(alias=contract.PINECONE_NAMESPACE, max_length=512), AfterValidator(_namespace)
+    ] = contract.DEFAULT_NAMESPACE
     """For messages that name none."""
 
     @model_validator(mode="after")
     def _dimensions_fit_the_model(self) -> Self:
-        asked, model = self.OPENAI_EMBEDDING_DIMENSIONS, self.model
+        asked, model = self.asked_dimensions, self.model
         if asked is not None and not model.shortens:
             raise ValueError(
-                f"OPENAI_EMBEDDING_DIMENSIONS is {asked}, and {self.OPENAI_EMBEDDING_MODEL} has {model.dimensions} "
+                f"OPENAI_EMBEDDING_DIMENSIONS is {asked}, and {self.model_name} has {model.dimensions} "
                 "always: leave it unset, or use a text-embedding-3 model"
             )
         if asked is not None and asked > model.dimensions:
             raise ValueError(
-                f"OPENAI_EMBEDDING_DIMENSIONS is {asked}, and {self.OPENAI_EMBEDDING_MODEL} has at most "
-                f"{model.dimensions}"
+                f"OPENAI_EMBEDDING_DIMENSIONS is {asked}, and {self.model_name} has at most {model.dimensions}"
             )
         return self
 
     @property
     def model(self) -> EmbeddingModel:
         """What is known of the model."""
-        return MODELS[self.OPENAI_EMBEDDING_MODEL]
+        return MODELS[self.model_name]
 
     @property
     def dimensions(self) -> int:
         """The length of the vectors."""
-        return self.OPENAI_EMBEDDING_DIMENSIONS or self.model.dimensions
-
-    @classmethod
-    def load(cls, environment: Mapping[str, str]) -> Settings:
-        """Read the variables; an empty one counts as unset.
-
-        Raises:
-            ConfigurationError: names every wrong variable at once.
-        """
-        given = {name: environment[name] for name in cls.model_fields if environment.get(name)}
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            raise ConfigurationError("; ".join(map(_explained, error.errors()))) from None
-
-
-def _explained(error: object) -> str:
-    """One wrong variable: its name, its value, the rule."""
-    details: dict[str, object] = dict(error) if isinstance(error, dict) else {}
-    location = details.get("loc") or ()
-    message = str(details.get("msg", "")).removeprefix("Value error, ")
-    if not isinstance(location, tuple) or not location:
-        return message
-    if details.get("type") == "missing":
-        return f"{location[0]} is not set"
-    return f"{location[0]} is {details.get('input')!r}: {message[:1].lower()}{message[1:]}"
+        return self.asked_dimensions or self.model.dimensions

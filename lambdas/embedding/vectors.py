@@ -1,37 +1,36 @@
-"""The Pinecone index: its dimension, upserts within its limits, and what an earlier version of a document left behind.
+"""The Pinecone index: its dimension, and vectors stored, fetched, listed and deleted within its limits.
 
-Owns what is asked of the index, and how a refused upsert is divided. How a call is made is `pinecone_client`'s.
+Owns what is asked of the index, and how a refused upsert is divided. How a call is made is `pinecone_client`'s; what
+belongs to a document, and which version of it counts, is `documents`'s.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote
 
-from lambdas.embedding.errors import (
-    ConfigurationError,
-    EmbeddingError,
-    OutOfTimeError,
-    RefusedInputError,
-    UnavailableError,
-)
-from lambdas.embedding.messages import MAX_ID_LENGTH, OWN_PREFIX, Metadata, metadata_bytes
+from lambdas.embedding.messages import MAX_ID_LENGTH, Metadata, metadata_bytes
+from lambdas.shared.batches import Failed, isolated, packed
+from lambdas.shared.work_errors import ConfigurationError, OutOfTimeError, RefusedInputError, UnavailableError
 
 if TYPE_CHECKING:
-    from array import array
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lambdas.embedding.pinecone_client import PineconeClient
     from lambdas.shared.deadline import Deadline
 
-DOCUMENT_FIELD = f"{OWN_PREFIX}document"
+    Fetch: TypeAlias = Callable[[Iterable[str]], dict[str, Mapping[str, Any]]]
+    """Vector ids to the metadata of those that are stored."""
+
 # https://docs.pinecone.io/reference/api/database-limits
 MAX_UPSERT_VECTORS = 1_000
 MAX_UPSERT_BYTES = 2_000_000
 MAX_DELETE_IDS = 1_000
 VALUE_BYTES = 16
 """A float32 of nine significant digits and its comma, at most, in JSON."""
-PROBE_IDS, PROBE_CHARACTERS = 100, 4_000
+FETCHED_IDS, ADDRESS_CHARACTERS = 100, 4_000
 """Ids travel in the query string when vectors are fetched."""
 
 
@@ -42,12 +41,27 @@ class StoredVector:
     id: str
     document: str
     """The id of the document that it is a chunk of."""
-    values: array[float]
+    values: Sequence[float]
+    """(dimensions,) float32"""
     metadata: Metadata
 
     def bytes(self) -> int:
         """Its size in a request, at most."""
         return len(self.values) * VALUE_BYTES + metadata_bytes(self.metadata) + len(self.id) + 64
+
+
+@dataclass(slots=True)
+class Settled:
+    """What became of some documents; those in neither are as their message wants them."""
+
+    failed: dict[str, Exception] = field(default_factory=dict[str, Exception])
+    """Document id to the reason."""
+    outdated: set[str] = field(default_factory=set[str])
+    """Documents of which the index has, or had, a newer version."""
+
+    def open(self, document: str) -> bool:
+        """Whether there is still something to be done for a document."""
+        return document not in self.failed and document not in self.outdated
 
 
 class VectorIndex:
@@ -62,10 +76,10 @@ class VectorIndex:
 
         Raises:
             ConfigurationError: they differ.
-            EmbeddingError: the index did not say (see `upsert`).
+            WorkError: the index did not say.
         """
         if self._dimension != expected:
-            stats = self._client.call(lambda index, timeout: index.describe_index_stats(timeout=timeout), deadline)
+            stats = self._stats(deadline)
             if stats.dimension != expected:
                 raise ConfigurationError(
                     f"the model's vectors have {expected} dimensions and the index at {self._client.host} has "
@@ -73,143 +87,130 @@ class VectorIndex:
                 )
             self._dimension = expected
 
-    def upsert(self, namespace: str, vectors: Sequence[StoredVector], deadline: Deadline) -> dict[str, EmbeddingError]:
-        """Store documents, in as few requests as the limits allow.
+    def holds(self, namespace: str, deadline: Deadline) -> bool:
+        """Whether there is anything in a namespace."""
+        return namespace in self._stats(deadline).namespaces
 
-        A request that is refused is divided until what is bad in it stands alone. Of a document whose chunk cannot be
-        stored, nothing behind that chunk is: what is in the index has no gaps (see `delete_leftovers`).
+    def upsert(
+        self,
+        namespace: str,
+        vectors: Sequence[StoredVector],
+        settled: Settled,
+        deadline: Deadline,
+        look: Callable[[Fetch], None] = lambda _: None,
+    ) -> None:
+        """Store vectors that fit into one request; when it is refused, all but what is bad in it.
+
+        Of a document whose chunk cannot be stored, nothing behind that chunk is.
 
         Args:
             namespace: "" is the default one.
             vectors: with different ids, a document's in their order.
+            settled: documents that failed are added; vectors of documents in it are left out.
             deadline: nothing is begun, and nothing waited for, beyond it.
-
-        Returns:
-            The documents that were not stored whole, each with the reason.
+            look: called right before each try: may add documents to `settled`.
 
         Raises:
-            KeyRefusedError, SecretError: nothing can be stored now.
+            WorkError, SecretError: nothing can be stored now.
         """
-        failed: dict[str, EmbeddingError] = {}
-        for group in _groups(vectors):
-            self._upsert(namespace, group, deadline, failed)
-        return failed
+        bodies = {vector.id: _body(vector) for vector in vectors}
 
-    def _upsert(
-        self, namespace: str, group: Sequence[StoredVector], deadline: Deadline, failed: dict[str, EmbeddingError]
-    ) -> None:
-        group = [one for one in group if one.document not in failed]
-        if not group:
-            return
-        body = [
-            # Nine digits name a float32 exactly; all those of the double that carries it would double the request.
-            {"id": one.id, "values": [float(f"{value:.9g}") for value in one.values], "metadata": one.metadata}
-            for one in group
-        ]
+        def work(part: Sequence[StoredVector], index: Any, timeout: float) -> None:
+            look(lambda ids: _fetched(index, namespace, ids, timeout))
+            body = [bodies[vector.id] for vector in part if settled.open(vector.document)]
+            if body:
+                index.upsert(vectors=body, namespace=namespace, timeout=timeout)
+
+        def request(part: Sequence[StoredVector]) -> None:
+            if any(settled.open(vector.document) for vector in part):
+                self._client.call(
+                    lambda index, timeout: work(part, index, timeout),
+                    deadline,
+                    lambda: [json.dumps(vector.metadata, ensure_ascii=False) for vector in part],
+                )
+
         try:
-            self._client.call(
-                lambda index, timeout: index.upsert(vectors=body, namespace=namespace, timeout=timeout), deadline
-            )
-        except RefusedInputError as error:
-            if len(group) == 1:
-                failed[group[0].document] = error
-                return
-            half = len(group) // 2
-            self._upsert(namespace, group[:half], deadline, failed)
-            self._upsert(namespace, group[half:], deadline, failed)
+            for outcome in isolated(
+                vectors,
+                request,
+                divides=lambda error: isinstance(error, RefusedInputError),
+                suspect=lambda _: self._check_again(deadline),
+            ):
+                if isinstance(outcome, Failed):
+                    settled.failed[outcome.item.document] = outcome.error
         except (UnavailableError, OutOfTimeError) as error:
-            failed.update((one.document, error) for one in group)
+            settled.failed |= {vector.document: error for vector in vectors if settled.open(vector.document)}
 
-    def delete_leftovers(self, namespace: str, chunks: Mapping[str, int], deadline: Deadline) -> None:
-        """Delete what an earlier, longer or shorter, version of a document left in the index.
-
-        A document `x` of one chunk is the vector `x`; of n chunks it is `x#0` to `x#n-1`. The chunks of a document are
-        without gaps, so one look behind its end tells, for all documents in one request, whether anything is left over.
-        The last are deleted first: what is left when that is cut short has no gaps either, and is found by the next
-        delivery. Only vectors that this function stored for that document are deleted, whatever they are called.
-
-        Args:
-            namespace: of the documents.
-            chunks: the documents just stored, each with its number of chunks.
-            deadline: as for `upsert`.
-
-        Raises:
-            EmbeddingError: a request failed; the documents themselves are stored.
-        """
-        probes: dict[str, str] = {}
-        for document, count in chunks.items():
-            probes[chunk_id(document, 0 if count == 1 else count, 2)] = document
-            if count > 1:
-                probes[document] = document
-        leftovers = self._leftovers(namespace, probes, deadline)
-        doomed: list[str] = []
-        for probe in leftovers:
-            document = probes[probe]
-            if probe != document:
-                doomed += reversed(self._behind(namespace, document, int(probe.rpartition("#")[2]) + 1, deadline))
-            doomed.append(probe)
-        for start in range(0, len(doomed), MAX_DELETE_IDS):
-            ids = doomed[start : start + MAX_DELETE_IDS]
-            self._client.call(
-                lambda index, timeout, ids=ids: index.delete(ids=ids, namespace=namespace, timeout=timeout), deadline
+    def fetch(self, namespace: str, ids: Iterable[str], deadline: Deadline) -> dict[str, Mapping[str, Any]]:
+        """The metadata of those of the ids that are stored."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for page in fetches(ids):
+            found |= self._client.call(
+                lambda index, timeout, page=page: _fetched(index, namespace, page, timeout), deadline
             )
-
-    def _behind(self, namespace: str, document: str, first: int, deadline: Deadline) -> list[str]:
-        """The leftover chunks from a number on, in order."""
-        found: list[str] = []
-        while True:
-            probes = {chunk_id(document, number, 2): document for number in range(first, first + PROBE_IDS)}
-            page = self._leftovers(namespace, probes, deadline)
-            found += page
-            if len(page) < PROBE_IDS:
-                return found
-            first += PROBE_IDS
-
-    def _leftovers(self, namespace: str, probes: Mapping[str, str], deadline: Deadline) -> list[str]:
-        """Those of the probed ids, in order, whose vectors belong to the document that they are probed for."""
-        found: list[str] = []
-        for ids in _pages(key for key in probes if len(key) <= MAX_ID_LENGTH):
-            answer = self._client.call(
-                lambda index, timeout, ids=ids: index.fetch(ids=ids, namespace=namespace, timeout=timeout), deadline
-            )
-            found += [
-                key
-                for key in ids
-                if key in answer.vectors and (answer.vectors[key].metadata or {}).get(DOCUMENT_FIELD) == probes[key]
-            ]
         return found
 
+    def list(self, namespace: str, prefix: str, deadline: Deadline) -> list[str]:
+        """The ids that begin so."""
 
-def chunk_id(document: str, number: int, chunks: int) -> str:
-    """The id of a chunk: the document's own when there is one, else with the chunk's number, from 0."""
-    return document if chunks == 1 else f"{document}#{number}"
+        def page(index: Any, timeout: float, after: str | None) -> tuple[list[str], str | None]:
+            answer = index.list_paginated(prefix=prefix, namespace=namespace, pagination_token=after, timeout=timeout)
+            return [vector.id for vector in answer.vectors], answer.pagination.next if answer.pagination else None
+
+        found: list[str] = []
+        after: str | None = None
+        while True:
+            ids, after = self._client.call(lambda index, timeout: page(index, timeout, after), deadline)  # noqa: B023  called at once
+            found += ids
+            if not after:
+                return found
+
+    def delete(self, namespace: str, ids: Sequence[str], deadline: Deadline) -> None:
+        """Delete vectors; one that is not there is no error."""
+        for page in packed(ids, most=MAX_DELETE_IDS, size=len, limit=MAX_UPSERT_BYTES):
+            self._client.call(
+                lambda index, timeout, page=page: index.delete(ids=page, namespace=namespace, timeout=timeout), deadline
+            )
+
+    def delete_where(self, namespace: str, condition: Mapping[str, Any], deadline: Deadline) -> None:
+        """Delete the vectors whose metadata passes a filter."""
+        self._client.call(
+            lambda index, timeout: index.delete(filter=condition, namespace=namespace, timeout=timeout), deadline
+        )
+
+    def _stats(self, deadline: Deadline) -> Any:
+        return self._client.call(lambda index, timeout: index.describe_index_stats(timeout=timeout), deadline)
+
+    def _check_again(self, deadline: Deadline) -> bool:
+        """Look whether a refused upsert is refused because the index is another one by now; False when it is not."""
+        expected, self._dimension = self._dimension, None
+        if expected is not None:
+            self.check_dimension(expected, deadline)
+        return False
 
 
-def _groups(vectors: Sequence[StoredVector]) -> Iterator[list[StoredVector]]:
+def upserts(vectors: Iterable[StoredVector]) -> Iterator[list[StoredVector]]:
     """Vectors in requests of at most 1,000 and 2 MB."""
-    group: list[StoredVector] = []
-    size = 0
-    for vector in vectors:
-        more = vector.bytes()
-        if group and (len(group) == MAX_UPSERT_VECTORS or size + more > MAX_UPSERT_BYTES):
-            yield group
-            group, size = [], 0
-        group.append(vector)
-        size += more
-    if group:
-        yield group
+    return packed(vectors, most=MAX_UPSERT_VECTORS, size=StoredVector.bytes, limit=MAX_UPSERT_BYTES)
 
 
-def _pages(ids: Iterable[str]) -> Iterator[list[str]]:
-    """Ids in requests whose address is not too long."""
-    page: list[str] = []
-    size = 0
-    for key in ids:
-        # Any character may need three in an address.
-        if page and (len(page) == PROBE_IDS or size + 3 * len(key) > PROBE_CHARACTERS):
-            yield page
-            page, size = [], 0
-        page.append(key)
-        size += 3 * len(key) + len("&ids=")
-    if page:
-        yield page
+def fetches(ids: Iterable[str]) -> Iterator[list[str]]:
+    """Ids in requests whose address is not too long, without those that Pinecone cannot have."""
+    possible = (key for key in ids if len(key) <= MAX_ID_LENGTH)
+    return packed(
+        possible, most=FETCHED_IDS, size=lambda key: len(quote(key, safe="")) + len("&ids="), limit=ADDRESS_CHARACTERS
+    )
+
+
+def _body(vector: StoredVector) -> dict[str, Any]:
+    # Nine digits name a float32 exactly; all those of the double that carries it would double the request.
+    return {
+        "id": vector.id,
+        "values": [float(f"{value:.9g}") for value in vector.values],
+        "metadata": vector.metadata,
+    }
+
+
+def _fetched(index: Any, namespace: str, ids: Iterable[str], timeout: float) -> dict[str, Mapping[str, Any]]:
+    vectors = index.fetch(ids=list(ids), namespace=namespace, timeout=timeout).vectors
+    return {key: vector.metadata or {} for key, vector in vectors.items()}

@@ -1,1 +1,1 @@
-"""What more than one function uses: deadlines, secrets, the health answer. Powertools does the rest."""
+"""What more than one function uses: deadlines, retries, batches, secrets, logs, health. Powertools does the rest."""

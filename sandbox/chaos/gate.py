@@ -1,37 +1,39 @@
-"""Stands between the function and the two stand-ins, counts requests, and lets the plan's faults happen to them.
+"""Stands between the function and a stand-in, counts requests, and lets the plan's faults happen to them.
 
-It knows in which phase a caller is, because an upsert that arrives means "embedded, not stored", and one that was
-answered means "stored, not replied". The caller is the function process at the other end of the connection.
+It knows in which phase a caller is: a request that arrives is work not yet done by the service, one that was answered
+is work done and not yet reported. The caller is the function process at the other end of the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import re
 import threading
+import time
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 import anyio.to_thread
-import httpx
 
-from sandbox.chaos.plan import PATHS
-from sandbox.faults import ApiKeys, Faults, RequestLog
-from sandbox.serving import ABORT, FaultyApp
+from sandbox.forward import Forward, abort
+from sandbox.standins.serving import FaultyApp, ServerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import Receive, Scope, Send
 
-    from sandbox.chaos.plan import Plan, Server, Step
-    from sandbox.faults import Fault
+    from sandbox.chaos.plan import Plan, Step
+    from sandbox.cloud import LocalCloud
+    from sandbox.forward import Answer
 
 FORWARD_SECONDS = 30.0
-HOP_HEADERS = frozenset({b"connection", b"content-length", b"host", b"keep-alive", b"transfer-encoding"})
-"""Of one connection only: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1"""
-STORED, UNAUTHORIZED = 200, 401
+DONE, UNAUTHORIZED = range(200, 300), 401
+DOWN_SECONDS = 4.0
+ACTIONS = ("kill", "kill-before", "kill-after", "lose-answer", "rotate", "down", "restart-before", "restart-after")
+"""What the gate does itself: the caller killed before or after the service works, or before its answer reaches the
+queue; a new key; nobody answers for a while; the service killed before or after its work, and started again."""
 
 
 class Hands(Protocol):
@@ -45,47 +47,50 @@ class Hands(Protocol):
         """SIGKILL the next function process that answers, and lose its answer."""
         ...
 
-    def rotate(self, server: Server) -> None:
-        """A new key for a server, in the secret and at the server; the old one is refused."""
+    def rotate(self, service: str) -> None:
+        """A new key, in the secrets and at the service; the old one is refused."""
         ...
 
-    def kill_index(self) -> None:
-        """SIGKILL the index server."""
+    def act(self, act: Callable[[LocalCloud], object]) -> object:
+        """Do what a system's part says."""
         ...
 
-    def start_index(self) -> None:
+    def kill_service(self, service: str) -> None:
+        """SIGKILL the service's process."""
+        ...
+
+    def start_service(self, service: str) -> None:
         """Start it again, with what it had stored."""
         ...
 
 
-class _OneFault:
-    """A server's state as `FaultyApp` wants it, with one fault."""
-
-    def __init__(self, fault: Fault) -> None:
-        self.faults = Faults()
-        self.faults.script(fault)
-        self.keys = ApiKeys(())
-        self.log = RequestLog()
-
-
 class Gate:
-    """An ASGI app in front of one server."""
+    """An ASGI app in front of one stand-in."""
 
-    def __init__(self, server: Server, plan: Plan) -> None:
-        self._server: Server = server
-        self._steps = plan.of(server)
+    def __init__(self, service: str, counted: str, plan: Plan) -> None:
+        """Nothing is passed on before `forward` has a target.
+
+        Args:
+            service: what it stands in front of.
+            counted: regular expression for all of `METHOD /path` of the requests that count, and suffer.
+            plan: the faults.
+        """
+        self._service = service
+        self._counted = re.compile(counted)
+        self._down_until = 0.0
+        self._plan = plan
+        self._steps = plan.of(service)
         self._lock = threading.Lock()
-        self._client: httpx.AsyncClient | None = None
+        self.forward = Forward(lambda: None, FORWARD_SECONDS)
+        """Its target is the stand-in, once that runs."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self.target: Callable[[], str | None] = lambda: None
-        """The server's URL; None while it is down."""
         self.hands: Hands | None = None
         self.requests = 0
         """Of the counted kind, so far."""
         self.happened: list[Step] = []
         """Faults that were carried out."""
         self.refusals = 0
-        """Requests that the server refused for their key."""
+        """Requests that the stand-in refused for their key."""
         self.error: Exception | None = None
         """What went wrong with the run itself."""
 
@@ -93,47 +98,60 @@ class Gate:
         """Pass one request on, or do to it what the plan says."""
         if scope["type"] != "http":
             return
-        step = self._next(scope["path"])
+        if time.monotonic() < self._down_until:
+            await abort(scope)
+            return
+        step = self._next(f"{scope['method']} {scope['path']}")
         if step is None:
-            await self._forward(scope, receive, send)
-        elif (fault := step.what().fault) is not None:
+            await self._pass_on(scope, receive, send)
+        elif (fault := self._plan.kind(step).fault) is not None:
             self.happened.append(step)
-            await FaultyApp(self._forward, _OneFault(fault))(scope, receive, send)
+            state = ServerState()
+            state.faults.script(fault)
+            await FaultyApp(self._pass_on, state)(scope, receive, send)
         else:
             await self._act(step, scope, receive, send)
 
-    def _next(self, path: str) -> Step | None:
-        if path != PATHS[self._server] or self.hands is None:
+    def _next(self, request: str) -> Step | None:
+        if self.hands is None or self._counted.fullmatch(request) is None:
             return None
         with self._lock:
             self.requests += 1
             return self._steps.get(self.requests)
 
     async def _act(self, step: Step, scope: Scope, receive: Receive, send: Send) -> None:
-        """An action of our own. One that cannot be as planned (an upsert that is not stored) is put off."""
+        """An action of our own. One that cannot be as planned (work that is not done) is put off."""
         hands, answer = self.hands, None
         assert hands is not None  # noqa: S101 - no step is handed out without
-        if step.kind in {"rotate", "lose-answer"}:
-            work = partial(hands.rotate, self._server) if step.kind == "rotate" else hands.lose_answer
+        if (work := self._before(step, hands)) is not None:
             await anyio.to_thread.run_sync(work)
             self.happened.append(step)
-            await self._forward(scope, receive, send)
+            await self._pass_on(scope, receive, send)
             return
         if step.kind in {"kill-after", "restart-after"}:
             answer = await self._ask(scope, receive)
-            if answer is None or answer.status_code != STORED:
+            if answer is None or answer.status not in DONE:
                 self._put_off(step)
-                await _reply(scope, send, answer)
+                await self.forward.reply(scope, send, answer)
                 return
-        if step.kind in {"restart-before", "restart-after"}:
-            await anyio.to_thread.run_sync(hands.kill_index)
-            self._later(hands.start_index)
+        if step.kind == "down":
+            self._down_until = time.monotonic() + DOWN_SECONDS
+            self.happened.append(step)
+        elif step.kind in {"restart-before", "restart-after"}:
+            await anyio.to_thread.run_sync(hands.kill_service, self._service)
+            self._later(partial(hands.start_service, self._service))
             self.happened.append(step)
         elif await anyio.to_thread.run_sync(hands.kill_caller, int(scope["client"][1])):
             self.happened.append(step)
         else:
             self._put_off(step)  # the caller has gone already
-        await _abort(scope)
+        await abort(scope)
+
+    def _before(self, step: Step, hands: Hands) -> Callable[[], object] | None:
+        """What is done before the request is passed on as it is; None where the request itself has to suffer."""
+        if (act := self._plan.kind(step).act) is not None:
+            return partial(hands.act, act)
+        return {"rotate": partial(hands.rotate, self._service), "lose-answer": hands.lose_answer}.get(step.kind)
 
     def _put_off(self, step: Step) -> None:
         """To the next request that has no fault of its own."""
@@ -151,49 +169,11 @@ class Gate:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The request to the server and its answer back."""
-        await _reply(scope, send, await self._ask(scope, receive))
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The request to the stand-in and its answer back."""
+        await self.forward.reply(scope, send, await self._ask(scope, receive))
 
-    async def _ask(self, scope: Scope, receive: Receive) -> httpx.Response | None:
-        """The server's answer; None while it is down, or when it dies over it."""
-        body = await _body(receive)
-        target = self.target()
-        query = scope["query_string"].decode()
-        url = f"{target}{scope['raw_path'].decode()}" + (f"?{query}" if query else "")
-        headers = [(name, value) for name, value in scope["headers"] if name not in HOP_HEADERS]
-        if self._client is None:
-            self._client = httpx.AsyncClient(timeout=FORWARD_SECONDS, trust_env=False)
-        if target is not None:
-            with contextlib.suppress(httpx.TransportError):
-                answer = await self._client.request(scope["method"], url, headers=headers, content=body)
-                self.refusals += answer.status_code == UNAUTHORIZED
-                return answer
-        return None
-
-
-async def _reply(scope: Scope, send: Send, answer: httpx.Response | None) -> None:
-    """Hand an answer on; none is a closed connection, as a server that is down gives."""
-    if answer is None:
-        await _abort(scope)
-        return
-    kept = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in HOP_HEADERS]
-    kept.append((b"content-length", str(len(answer.content)).encode()))
-    await send({"type": "http.response.start", "status": answer.status_code, "headers": kept})
-    await send({"type": "http.response.body", "body": answer.content})
-
-
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return b"".join(parts)
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-async def _abort(scope: Scope) -> None:
-    scope[ABORT]()
-    await asyncio.sleep(0.001)  # uvicorn learns of it in the loop's next turns
+    async def _ask(self, scope: Scope, receive: Receive) -> Answer | None:
+        answer = await self.forward.ask(scope, receive)
+        self.refusals += answer is not None and answer.status == UNAUTHORIZED
+        return answer

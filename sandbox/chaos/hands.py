@@ -1,62 +1,72 @@
-"""What the gates have done outside themselves: processes killed, keys rotated, the index server killed and started."""
+"""What a plan has done outside the gates: processes killed, keys rotated, a stand-in killed and started again."""
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
 import threading
 import time
 import urllib.request
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
-from sandbox.workspace import REPOSITORY, SandboxError
+from layer_builds.plan import REPOSITORY
+from sandbox.chaos import LAMBDA
+from sandbox.workspace import SandboxError
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-    from sandbox.chaos.plan import Plan, Server
+    from sandbox.chaos.plan import Plan
     from sandbox.cloud import LocalCloud
+    from sandbox.lambda_faults import Phase
 
-SECRETS: Final = {"openai": "OPENAI_API_KEY", "index": "PINECONE_API_KEY"}
 START_SECONDS = 30.0
-PAGE = 50
-"""Ids that are fetched at once: they travel in the address."""
+PHASES: Final[Mapping[Phase, str]] = {
+    "running": "kill-start",
+    "working": "kill-work",
+    "answered": "kill-answer",
+    "twice": "twice",
+}
+"""What can happen to an invocation → how plans call it."""
 
 
-class IndexServer:
-    """The Pinecone stand-in in a process of its own, with its vectors in a file."""
+class StandInProcess:
+    """A stand-in in a process of its own, which can be killed; what it stores is in its folder."""
 
-    def __init__(self, cloud: LocalCloud, dimensions: int, key: str) -> None:
+    def __init__(self, cloud: LocalCloud, service: str, options: Mapping[str, Any]) -> None:
         """Nothing runs before `start`."""
         self._cloud = cloud
-        self._dimensions = dimensions
-        self._folder = cloud.workspace.folder("index")
+        self._service = service
+        self._options = options
+        self._folder = cloud.workspace.folder(f"data/{service}-process")
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.RLock()
         self._key = ""
         self.url: str | None = None
         """Where it listens; None while it is down."""
         self.starts = 0
-        self._write_key(key)
+        self._write_key(cloud.stand_ins[service].key)
 
     def start(self) -> None:
         """Start it with what it stored before, and wait until it answers."""
         with self._lock:
             port_file = self._folder / "port"
             port_file.unlink(missing_ok=True)
-            command = [sys.executable, "-m", "sandbox.chaos.index_process", "--port-file", str(port_file)]
-            command += ["--data", str(self._folder), "--key-file", str(self._key_file)]
-            command += ["--dimension", str(self._dimensions)]
+            command = [sys.executable, "-m", "sandbox.standins", self._service, "--with-parent"]
+            command += ["--port-file", str(port_file), "--data", str(self._folder), "--key-file", str(self._key_file)]
+            command += ["--options", json.dumps(dict(self._options))]
             environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-            process = self._cloud.workspace.start("index", command, environment | {"PYTHONPATH": str(REPOSITORY)})
+            environment["PYTHONPATH"] = str(REPOSITORY)
+            process = self._cloud.workspace.start(self._service, command, environment)
             end = time.monotonic() + START_SECONDS
             while not port_file.exists():
                 if process.poll() is not None or time.monotonic() > end:
-                    tail = self._cloud.workspace.log_tail("index")
-                    raise SandboxError(f"the index server did not start; the end of its log:\n{tail}")
+                    tail = self._cloud.workspace.log_tail(self._service)
+                    raise SandboxError(f"the {self._service} stand-in did not start; the end of its log:\n{tail}")
                 time.sleep(0.02)
             self._process = process
             self.starts += 1
@@ -75,30 +85,17 @@ class IndexServer:
         with self._lock:
             self._write_key(key)
             if self.url is not None:
-                self._call("PUT", "/_sandbox/keys", {"keys": [key]})
+                self.call("PUT", "/_sandbox/keys", {"keys": [key]})
 
-    def vectors(self) -> dict[str, list[float]]:
-        """All that it holds, id → values, over its API."""
-        ids: list[str] = []
-        token = ""
-        while True:
-            page = self._call("GET", f"/vectors/list?limit=100{f'&paginationToken={quote(token)}' if token else ''}")
-            ids += [entry["id"] for entry in page["vectors"]]
-            token = page.get("pagination", {}).get("next", "")
-            if not token:
-                break
-        found: dict[str, list[float]] = {}
-        for part in _pages(ids):
-            answer = self._call("GET", "/vectors/fetch?" + "&".join(f"ids={quote(name, safe='')}" for name in part))
-            found |= {name: vector["values"] for name, vector in answer["vectors"].items()}
-        return found
-
-    def count(self) -> int:
-        """How many vectors it holds, in all namespaces."""
-        return int(self._call("POST", "/describe_index_stats", {})["totalVectorCount"])
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None, header: str = "api-key") -> Any:
+        """Ask it over its API, with its key in that header."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}{path}", data, {header: self._key}, method=method)  # noqa: S310 - our own process
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
+            return json.load(answer)
 
     @property
-    def _key_file(self) -> Any:
+    def _key_file(self) -> Path:
         return self._folder / "keys"
 
     def _write_key(self, key: str) -> None:
@@ -106,21 +103,33 @@ class IndexServer:
         self._key_file.write_text(key, encoding="utf-8")
         self._key = key
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}{path}", data, {"api-key": self._key}, method=method)  # noqa: S310 - our own process
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
-            return json.load(answer)
+
+def new_key(cloud: LocalCloud, service: str) -> str:
+    """Give a service's callers a new key, and have it refuse the old one; returns it."""
+    running = cloud.stand_ins[service]
+    key = f"{running.declared.key_prefix}{secrets.token_hex(12)}"
+    cloud.set_key(service, key)
+    running.rotate(key)
+    return key
 
 
 class CloudHands:
-    """The hands of a run: see `gate.Hands`."""
+    """The hands of one system's gates, and its faults at the Lambda host: see `gate.Hands`."""
 
-    def __init__(self, cloud: LocalCloud, index: IndexServer, plan: Plan) -> None:
+    def __init__(self, cloud: LocalCloud, system: str, processes: Mapping[str, StandInProcess]) -> None:
         self._cloud = cloud
-        self._index = index
-        self._plan = plan
-        self._keys = 0
+        self._name: str = cloud.function(system)["name"]
+        self._processes = processes
+
+    def plan(self, plan: Plan) -> None:
+        """Have the host carry out the plan's faults of invocations."""
+        for phase, name in PHASES.items():
+            if at := [number for number, step in plan.of(LAMBDA).items() if step.kind == name]:
+                self._cloud.host.plan_fault(self._name, phase, at=at)
+
+    def left(self) -> int:
+        """How many of those have not happened yet."""
+        return self._cloud.host.faults_left(self._name)
 
     def kill_caller(self, port: int) -> bool:
         """SIGKILL the function process whose connection has this port."""
@@ -129,28 +138,22 @@ class CloudHands:
 
     def lose_answer(self) -> None:
         """SIGKILL the next function process that answers."""
-        self._cloud.host.plan_fault(self._cloud.function()["name"], "answered")
+        self._cloud.host.plan_fault(self._name, "answered")
 
-    def rotate(self, server: Server) -> None:
+    def rotate(self, service: str) -> None:
         """The new value first, as everybody who rotates a key does; then the old one is refused."""
-        self._keys += 1
-        key, variable = f"rotated-{self._plan.seed}-{self._keys}", SECRETS[server]
-        self._cloud.set_secret(variable, key)
-        self._cloud.keys[variable] = key
-        if server == "openai":
-            self._cloud.openai.keys.rotate(key)
-        else:
-            self._index.rotate(key)
+        key = new_key(self._cloud, service)
+        if service in self._processes:
+            self._processes[service].rotate(key)
 
-    def kill_index(self) -> None:
-        """SIGKILL the index server."""
-        self._index.kill()
+    def act(self, act: Callable[[LocalCloud], object]) -> object:
+        """Do what a system's part says."""
+        return act(self._cloud)
 
-    def start_index(self) -> None:
+    def kill_service(self, service: str) -> None:
+        """SIGKILL its process."""
+        self._processes[service].kill()
+
+    def start_service(self, service: str) -> None:
         """Start it again."""
-        self._index.start()
-
-
-def _pages(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), PAGE):
-        yield ids[start : start + PAGE]
+        self._processes[service].start()

@@ -1,278 +1,184 @@
-"""`python -m sandbox chaos`: the whole system under a plan of faults, and the verdict.
+"""`python -m sandbox chaos [SYSTEM …]`: one cloud, its systems under their plans of faults all at once, the verdicts.
 
-Exit codes: 0 when it is as it should be (nothing lost; with --control: something lost), 1 otherwise.
+With --control each protection is taken away in turn. Exit codes: 0 when it is as it should be (nothing lost; with
+--control: what that protection keeps is lost, and nothing else), 1 otherwise.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import math
+import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from rich.table import Table
-
+from sandbox.chaos import LAMBDA, shown
+from sandbox.chaos.controls import rounds
+from sandbox.chaos.ending import Ending, dead_letters, wait
 from sandbox.chaos.gate import Gate
-from sandbox.chaos.hands import CloudHands, IndexServer
-from sandbox.chaos.messages import make_messages, with_duplicates
-from sandbox.chaos.plan import KINDS, PATHS, Plan, make_plan
-from sandbox.chaos.verdict import SHOWN, Verdict, judge
-from sandbox.chaos.wrapped import put_in_front
-from sandbox.cloud import wait_until
+from sandbox.chaos.hands import CloudHands, StandInProcess
+from sandbox.chaos.leases import Lapses
+from sandbox.chaos.shown import Outcome
+from sandbox.chaos.trials import prepared
 from sandbox.screen import Steps, console
-from sandbox.serving import Server
+from sandbox.standins.serving import Server
 from sandbox.start import started
-from sandbox.workspace import SandboxError
+from sandbox.systems import section
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Callable, Sequence
 
+    from sandbox.chaos.trials import Trial, Wanted
     from sandbox.cloud import LocalCloud
 
-DIMENSIONS = 384
-PATIENCE_SECONDS = 1_200.0
-CALM_SECONDS = 3.0
-"""The queue has to stay empty for this long: a message may be on its way back to it."""
-CONTROL = Path(__file__).with_name("unprotected.py")
+LOOK_SECONDS = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What to run."""
+def run(wanted: Wanted, *, as_json: bool) -> int:
+    """Run as often as asked, print the verdicts; the exit code.
 
-    seed: int = 1
-    messages: int = 1_000
-    """Distinct ones."""
-    duplicates: int = 100
-    batch_size: int = 10
-    control: bool = False
-    """With the handler that acknowledges first."""
-    runs: int = 1
-    """How often; all have to come to the same verdict."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """One run."""
-
-    verdict: Verdict
-    happened: list[str] = field(default_factory=list[str])
-    """Faults, as "server kind", in the order in which they were carried out."""
-    planned: int = 0
-    refusals: dict[str, int] = field(default_factory=dict[str, int])
-    """Requests refused for their key, by server."""
-    index_starts: int = 0
-    invocations: int = 0
-    cold_starts: int = 0
-    failed_deliveries: dict[str, int] = field(default_factory=dict[str, int])
-    """Messages that the function itself gave back, by its reason. Killed processes give nothing back."""
-    seconds: float = 0.0
-    """From the first message sent to the last one settled."""
-
-    @property
-    def carried_out(self) -> bool:
-        """Whether every fault of the plan happened, and each rotation was felt."""
-        return len(self.happened) == self.planned and all(self.refusals.values())
-
-    def ok(self, *, control: bool) -> bool:
-        """Whether the run shows what it is for. The control makes fewer requests, so it does not meet every fault."""
-        return bool(self.verdict.lost) if control else self.carried_out and self.verdict.nothing_lost
-
-
-def run(options: Options, *, as_json: bool) -> int:
-    """Run as often as asked, print the verdict; the exit code."""
+    Raises:
+        SandboxError: a system has no part in this, or the options do not fit.
+    """
+    trials = prepared(wanted)
     screen = console(quiet=as_json)
-    try:
-        messages = make_messages(options.seed, options.messages)
-        good = sum(message.text is not None for message in messages)
-        plan = make_plan(options.seed, math.ceil(good / options.batch_size))
-    except ValueError as error:
-        raise SandboxError(str(error)) from None
-    screen.print(
-        f"[bold]Chaos[/bold]  seed {options.seed}, plan {plan.digest}: {len(plan.steps)} faults, "
-        f"{options.messages:,} messages, {options.duplicates} duplicates, in batches of {options.batch_size}"
-    )
-    for server, path in PATHS.items():
-        steps = ", ".join(f"{number} {step.kind}" for number, step in plan.of(server).items())
-        screen.print(f"[dim]{server}, at the requests to {path}: {steps}[/dim]", soft_wrap=True)
-    screen.print()
-    outcomes: list[Outcome] = []
-    for number in range(options.runs):
-        if options.runs > 1:
-            screen.print(f"[bold]Run {number + 1} of {options.runs}[/bold]")
-        outcomes.append(run_once(options, plan, Steps(screen)))
+    for trial in trials:
+        shown.announce(screen, trial.options, trial.plan, trial.part.counted)
+    together = rounds(trials) if wanted.control else [trials]
+    runs = [beside for _ in range(wanted.runs) for beside in together]
+    outcomes: dict[str, list[Outcome]] = {}
+    for number, beside in enumerate(runs):
+        if len(runs) > 1:
+            names = ", ".join(trial.name for trial in beside)
+            screen.print(f"[bold]Run {number + 1} of {len(runs)}[/bold]  {names}", soft_wrap=True)
+        for name, outcome in run_once(beside, Steps(screen)).items():
+            outcomes.setdefault(name, []).append(outcome)
         screen.print()
-    same = len({outcome.verdict.key() for outcome in outcomes}) == 1 or options.control
-    ok = same and all(outcome.ok(control=options.control) for outcome in outcomes)
+    reports = {trial.name: shown.Report(trial.options, trial.plan, outcomes[trial.name]) for trial in trials}
     if as_json:
-        print(json.dumps(_document(options, plan, outcomes, ok=ok, same=same), indent=2))
+        print(json.dumps(shown.document(reports), indent=2))
     else:
-        _print(screen, options, plan, outcomes, same=same)
-    return 0 if ok else 1
+        shown.show(screen, reports.values())
+    return 0 if all(report.ok for report in reports.values()) else 1
 
 
-def run_once(options: Options, plan: Plan, steps: Steps) -> Outcome:
-    """A fresh cloud, the plan, the verdict.
+def run_once(trials: Sequence[Trial], steps: Steps) -> dict[str, Outcome]:
+    """A fresh cloud, the plans, the verdicts by the trials' names.
 
     Raises:
         SandboxError: the work did not end, or the sandbox itself failed.
     """
-    messages = make_messages(options.seed, options.messages)
-    bodies = with_duplicates(options.seed, messages, options.duplicates)
-    gates = {server: Gate(server, plan) for server in ("openai", "index")}
+    trials = [replace(trial, work=trial.part.make(trial.options), gates=_gates(trial)) for trial in trials]
     with contextlib.ExitStack() as stack:
-        urls = {server: stack.enter_context(Server(gate)).url for server, gate in gates.items()}
-        section = {
-            "openai_base_url": f"{urls['openai']}/v1",
-            "pinecone_index_host": urls["index"],
-            "batch_size": options.batch_size,
-            "dimensions": DIMENSIONS,
+        at = {
+            trial.system: {name: stack.enter_context(Server(gate)).url for name, gate in trial.gates.items()}
+            for trial in trials
         }
-        cloud = stack.enter_context(started(steps, "chaos", config={"strata:embedding": section}))
-        index = IndexServer(cloud, DIMENSIONS, cloud.keys["PINECONE_API_KEY"])
-        stack.callback(index.kill)
-        index.start()
-        if options.control:
-            put_in_front(cloud, CONTROL)
-        hands = CloudHands(cloud, index, plan)
-        gates["openai"].target, gates["index"].target = (lambda: cloud.openai_url), (lambda: index.url)
-        for gate in gates.values():
-            gate.hands = hands
+        config = {section(trial.system): dict(trial.part.config(trial.options)) for trial in trials}
+        names = [trial.system for trial in trials]
+        cloud = stack.enter_context(started(steps, "chaos", systems=names, config=config, at=at))
+        processes = _processes(cloud, trials, stack)
+        hands = {trial.system: _arm(cloud, trial, processes) for trial in trials}
+        lapses = [Lapses(cloud, trial.system, trial.part.lease) for trial in trials if trial.part.lease]
         begun = time.monotonic()
-        with steps.step("Messages sent") as step:
-            cloud.send(*bodies)
-            step.detail = f"{len(bodies):,}, of which {options.duplicates} twice"
+        with steps.step("Everything sent") as step:
+            _send(cloud, trials, lapses)
+            step.detail = ", ".join(f"{trial.work.sent:,} to {trial.system}" for trial in trials)
         with steps.step("Work, and faults") as step:
-            _wait(cloud, gates, step.say)
-            outcome = Outcome(Verdict(0, 0), seconds=round(time.monotonic() - begun, 1), planned=len(plan.steps))
-        with steps.step("Vectors compared with direct embeddings") as step:
-            dead = failure_queue(cloud)
-            outcome.verdict = judge(messages, len(bodies), index.vectors(), dead, cloud.openai.model)
-            step.detail = f"{outcome.verdict.stored:,} vectors, {len(set(dead))} messages in the failure queue"
-        outcome.happened = [f"{step.server} {step.kind}" for gate in gates.values() for step in gate.happened]
-        outcome.refusals = {server: gate.refusals for server, gate in gates.items()}
-        outcome.index_starts = index.starts
-        _describe(cloud, outcome)
-    return outcome
+            wait(cloud, lambda: _look(trials, lapses), step.say)
+            seconds = round(time.monotonic() - begun, 1)
+        with steps.step("What came of it") as step:
+            dead = {name: dead_letters(cloud, name) for name in cloud.outputs["functions"]}
+            ending = Ending(cloud, processes, dead)
+            outcomes = {trial.name: _outcome(ending, trial, hands[trial.system], seconds) for trial in trials}
+            step.detail = "; ".join(outcome.verdict.summary() for outcome in outcomes.values())
+    return outcomes
 
 
-def failure_queue(cloud: LocalCloud) -> list[str]:
-    """Take everything out of the failure queue: the bodies."""
-    sqs, url = cloud.client("sqs"), cloud.function()["dlq_url"]
-    bodies: list[str] = []
-    while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-        bodies += [message["Body"] for message in found]
-        for message in found:
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    return bodies
+def _gates(trial: Trial) -> dict[str, Gate]:
+    return {service: Gate(service, counted, trial.plan) for service, counted in trial.part.counted.items()}
 
 
-def _wait(cloud: LocalCloud, gates: dict[str, Gate], say: Any) -> None:
-    """Until no message is left and no process works, for a while."""
-    url = cloud.function()["queue_url"]
-    calm_since: float | None = None
-
-    def over() -> bool:
-        nonlocal calm_since
-        for gate in gates.values():
-            if gate.error is not None:
-                raise gate.error
-        left = cloud.messages_left(url)
-        faults = sum(len(gate.happened) for gate in gates.values())
-        say(f"{left:,} messages left, {faults} faults so far")
-        busy = left > 0 or any(each["state"] != "idle" for each in cloud.host.environments())
-        calm_since = None if busy else calm_since or time.monotonic()
-        return calm_since is not None and time.monotonic() - calm_since >= CALM_SECONDS
-
-    wait_until(over, "the queue to be empty and every process idle", PATIENCE_SECONDS, 0.5)
+def _processes(cloud: LocalCloud, trials: Sequence[Trial], stack: contextlib.ExitStack) -> dict[str, StandInProcess]:
+    """Start the stand-ins that can be killed; whoever calls such a service calls the process."""
+    started: dict[str, StandInProcess] = {}
+    for trial in trials:
+        for name, given in trial.part.processes.items():
+            started[name] = StandInProcess(cloud, name, given)
+            stack.callback(started[name].kill)
+            started[name].start()
+    return started
 
 
-def _describe(cloud: LocalCloud, outcome: Outcome) -> None:
-    """How the function ran, from its own log."""
-    lines = cloud.logs()
+def _arm(cloud: LocalCloud, trial: Trial, processes: dict[str, StandInProcess]) -> CloudHands:
+    """From here on faults happen."""
+    if trial.options.control:
+        trial.options.control.remove(cloud)
+    hands = CloudHands(cloud, trial.system, processes)
+    for service, gate in trial.gates.items():
+        gate.forward.target = _target(cloud, service, processes)
+        gate.hands = hands
+    hands.plan(trial.plan)
+    return hands
+
+
+def _target(cloud: LocalCloud, service: str, processes: dict[str, StandInProcess]) -> Callable[[], str | None]:
+    if service in processes:
+        return lambda: processes[service].url
+    return lambda: cloud.stand_ins[service].url
+
+
+def _send(cloud: LocalCloud, trials: Sequence[Trial], lapses: Sequence[Lapses]) -> None:
+    """All systems at once; dead runs' leases end meanwhile."""
+    errors: list[Exception] = []
+
+    def send(trial: Trial) -> None:
+        try:
+            trial.work.send(cloud)
+        except Exception as error:  # noqa: BLE001 - raised below, on the thread that waits
+            errors.append(error)
+
+    threads = [threading.Thread(target=send, args=(trial,), name=f"send {trial.system}") for trial in trials]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive():
+            for lapse in lapses:
+                lapse()
+            thread.join(LOOK_SECONDS)
+    if errors:
+        raise errors[0]
+
+
+def _look(trials: Sequence[Trial], lapses: Sequence[Lapses]) -> str:
+    """How many faults there were at services; what went wrong with the run itself is raised. Dead runs' leases end."""
+    for lapse in lapses:
+        lapse()
+    gates = [gate for trial in trials for gate in trial.gates.values()]
+    for gate in gates:
+        if gate.error is not None:
+            raise gate.error
+    return f"{sum(len(gate.happened) for gate in gates)} faults at services so far"
+
+
+def _outcome(ending: Ending, trial: Trial, hands: CloudHands, seconds: float) -> Outcome:
+    """The verdict, and how the function ran, from its own log."""
+    lines = ending.cloud.logs(trial.system)
     runs = [json.loads(line)["record"]["metrics"] for line in lines if '"platform.report"' in line]
     reasons = (json.loads(line)["reason"] for line in lines if '"message failed"' in line)
-    outcome.failed_deliveries = dict(Counter(reasons).most_common())
-    outcome.invocations = len(runs)
-    outcome.cold_starts = sum("initDurationMs" in metrics for metrics in runs)
-
-
-# --- what is shown ---
-
-
-def _document(options: Options, plan: Plan, outcomes: list[Outcome], *, ok: bool, same: bool) -> dict[str, Any]:
-    return {
-        "ok": ok,
-        "options": asdict(options),
-        "plan": {"digest": plan.digest, "steps": [asdict(step) for step in plan.steps]},
-        "same_verdict": same,
-        "runs": [
-            {
-                **{key: value for key, value in asdict(outcome).items() if key != "verdict"},
-                "ok": outcome.ok(control=options.control),
-                "verdict": outcome.verdict.to_json(),
-            }
-            for outcome in outcomes
-        ],
-    }
-
-
-def _print(screen: Console, options: Options, plan: Plan, outcomes: list[Outcome], *, same: bool) -> None:
-    faults = Table("At", "Fault", "Planned", "Happened", title="The plan", title_justify="left")
-    for kind in KINDS:
-        happened = " ".join(str(each.happened.count(f"{kind.server} {kind.name}")) for each in outcomes)
-        faults.add_row(kind.server, kind.meaning, str(plan.count(kind)), happened)
-    for column in faults.columns[2:]:
-        column.justify = "right"
-    screen.print(faults)
-    names = [f"Run {number + 1}" for number in range(len(outcomes))] if len(outcomes) > 1 else [""]
-    result = Table("", *names, title="Afterwards", title_justify="left", show_header=len(outcomes) > 1)
-    for title, value in _ROWS:
-        result.add_row(title, *(value(outcome) for outcome in outcomes))
-    for column in result.columns[1:]:
-        column.justify = "right"
-    screen.print(result)
-    for outcome in outcomes:
-        for what in ("lost", "doubled", "wrong"):
-            if found := getattr(outcome.verdict, what):
-                screen.print(f"{what}: {', '.join(found[:SHOWN])}{' …' if len(found) > SHOWN else ''}", soft_wrap=True)
-        if not (options.control or outcome.carried_out):
-            screen.print("[red]Not every fault of the plan happened, so this run proves nothing.[/red]")
-    _print_verdict(screen, options, outcomes, same=same)
-
-
-_ROWS = (
-    ("Distinct messages", lambda each: f"{each.verdict.distinct:,}"),
-    ("Vectors in the index", lambda each: f"{each.verdict.stored:,}"),
-    ("In the failure queue only", lambda each: f"{each.verdict.failed:,}"),
-    ("… although they were good", lambda each: f"{each.verdict.failed_although_good:,}"),
-    ("Stored, and a delivery in the failure queue", lambda each: f"{each.verdict.both:,}"),
-    ("Lost", lambda each: f"{len(each.verdict.lost):,}"),
-    ("Doubled", lambda each: f"{len(each.verdict.doubled):,}"),
-    ("Vectors that are not their text's", lambda each: f"{len(each.verdict.wrong):,}"),
-    ("Largest difference to a direct embedding", lambda each: f"{each.verdict.largest_difference:.1e}"),
-    ("Requests with a key no longer valid", lambda each: f"{sum(each.refusals.values())}"),
-    ("Starts of the index server", lambda each: f"{each.index_starts}"),
-    ("Invocations, cold starts", lambda each: f"{each.invocations}, {each.cold_starts}"),
-    (
-        "Messages given back by the function",
-        lambda each: ", ".join(f"{count} {reason}" for reason, count in each.failed_deliveries.items()) or "none",
-    ),
-    ("Seconds", lambda each: f"{each.seconds:.0f}"),
-)
-
-
-def _print_verdict(screen: Console, options: Options, outcomes: list[Outcome], *, same: bool) -> None:
-    good = same and all(outcome.ok(control=options.control) for outcome in outcomes)
-    if options.control:
-        words = "lost messages, as it must" if good else "was expected to lose messages and did not"
-        text = f"The control, which acknowledges before it stores, {words}."
-    elif good:
-        text = "Nothing lost, nothing doubled." + (" The same verdict every time." if len(outcomes) > 1 else "")
-    else:
-        text = "Something is not as it should be: see above." if same else "The same plan gave different verdicts."
-    screen.print(f"[bold {'green' if good else 'red'}]{text}[/bold {'green' if good else 'red'}]")
+    gates = trial.gates.items()
+    return Outcome(
+        verdict=trial.work.judge(ending),
+        planned=len(trial.plan.steps),
+        happened=[f"{step.service} {step.kind}" for _, gate in gates for step in gate.happened],
+        at_lambda=len(trial.plan.of(LAMBDA)) - hands.left(),
+        unfelt=[service for service in trial.felt if not trial.gates[service].refusals],
+        refusals={service: gate.refusals for service, gate in gates},
+        starts={name: ending.processes[name].starts for name in trial.part.processes},
+        invocations=len(runs),
+        cold_starts=sum("initDurationMs" in metrics for metrics in runs),
+        failed_deliveries=dict(Counter(reasons).most_common()),
+        seconds=seconds,
+    )

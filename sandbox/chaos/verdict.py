@@ -1,105 +1,121 @@
-"""What a run says: where every message went, what every fault did, and whether that is what it should be."""
+"""What a run says of one system: where every input went, and whether that is where it should be."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from sandbox.chaos.messages import Sent
-
-TOLERANCE = 1e-4
-"""Of each number of a vector. Rounding makes about 1e-6; any two of the texts differ by far more."""
 SHOWN = 5
+PROBLEMS = ("lost", "doubled", "wrong", "unexplained")
 
 
-class Embedder(Protocol):
-    """A model, asked directly."""
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(n, d) float32."""
-        ...
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Verdict:
-    """Where the distinct messages are when all work is over."""
+    """Where the distinct inputs are when all work is over."""
 
     distinct: int
     sent: int
     """Duplicates included."""
-    stored: int = 0
-    """Distinct messages with a vector in the index."""
-    failed: int = 0
-    """Distinct messages that are in the failure queue only."""
-    failed_although_good: int = 0
-    """Of these, such as could have been processed: five deliveries in a row met a fault."""
+    done: int = 0
+    """Distinct inputs with exactly their effect."""
+    dead: int = 0
+    """Distinct inputs that are in a dead-letter queue only."""
+    dead_although_good: int = 0
+    """Of these, such as could have been processed: every delivery met a fault."""
     both: int = 0
-    """Stored, and in the failure queue too: what failed was a duplicate, or an answer after the upsert."""
+    """Done, and in a dead-letter queue too: what failed was a duplicate, or an answer after the work."""
     lost: list[str] = field(default_factory=list[str])
-    """Neither here nor there."""
+    """Neither here nor there, or of an older version."""
     doubled: list[str] = field(default_factory=list[str])
-    """Vectors of nobody's id: a message stored twice, or one that never should be."""
+    """Effects of nobody's, or a second one."""
     wrong: list[str] = field(default_factory=list[str])
-    """Vectors that are not their text's."""
-    largest_difference: float = 0.0
-    """Between a stored number and the same of a direct embedding."""
+    """Effects that are not what they should be."""
+    unexplained: list[str] = field(default_factory=list[str])
+    """In a dead-letter queue without a reason."""
+    facts: dict[str, str] = field(default_factory=dict[str, str])
+    """What else is shown: title → value."""
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        sent: int,
+        inputs: Mapping[str, bool],
+        done: Collection[str],
+        dead: Mapping[str, str],
+        doubled: Iterable[str] = (),
+        wrong: Iterable[str] = (),
+        facts: Mapping[str, str] | None = None,
+    ) -> Verdict:
+        """Count.
+
+        Args:
+            sent: how many inputs were sent, duplicates included.
+            inputs: the distinct ones → whether they can be processed.
+            done: those with exactly their effect; of one that can never be processed, the answer that says so.
+            dead: those in a dead-letter queue → the reason that is known of it.
+            doubled: effects of nobody's, or second ones.
+            wrong: effects that are not what they should be.
+            facts: what else is shown.
+        """
+        known, wrong = {name: reason for name, reason in dead.items() if name in inputs}, set(wrong)
+        only = known.keys() - set(done)
+        return cls(
+            distinct=len(inputs),
+            sent=sent,
+            done=sum(name in done for name in inputs),
+            dead=len(only),
+            dead_although_good=sum(inputs[name] for name in only),
+            both=len(known) - len(only),
+            lost=sorted(inputs.keys() - set(done) - only - wrong),
+            doubled=sorted(doubled),
+            wrong=sorted(wrong),
+            unexplained=sorted(name for name, reason in known.items() if not reason),
+            facts=dict(facts or {}),
+        )
+
+    @property
+    def problems(self) -> dict[str, list[str]]:
+        """Names of inputs by what is wrong with them."""
+        return {what: getattr(self, what) for what in PROBLEMS}
+
+    @property
+    def found(self) -> set[str]:
+        """What there is of them."""
+        return {what for what, names in self.problems.items() if names}
 
     @property
     def nothing_lost(self) -> bool:
-        """The claim."""
-        return not (self.lost or self.doubled or self.wrong) and self.stored + self.failed == self.distinct
+        """The claim: each input has exactly its effect, or is in a dead-letter queue with its reason."""
+        return not self.found and self.done + self.dead == self.distinct
 
     def key(self) -> tuple[int, ...]:
         """What has to be the same when the same plan is run again."""
-        return (self.distinct, self.sent, self.stored + self.failed, len(self.lost), len(self.doubled), len(self.wrong))
+        return (self.distinct, self.sent, self.done + self.dead, *(len(names) for names in self.problems.values()))
+
+    def summary(self) -> str:
+        """In a few words."""
+        return f"{self.done:,} done, {self.dead + self.both:,} in a dead-letter queue"
+
+    def rows(self) -> dict[str, str]:
+        """What is shown."""
+        return {
+            "Distinct inputs": f"{self.distinct:,}",
+            "With exactly their effect": f"{self.done:,}",
+            "In a dead-letter queue only": f"{self.dead:,}",
+            "… although they were good": f"{self.dead_although_good:,}",
+            "Done, and a delivery in a dead-letter queue": f"{self.both:,}",
+            "Lost": f"{len(self.lost):,}",
+            "Doubled": f"{len(self.doubled):,}",
+            "Wrong": f"{len(self.wrong):,}",
+            "In a dead-letter queue without a reason": f"{len(self.unexplained):,}",
+            **self.facts,
+        }
 
     def to_json(self) -> dict[str, Any]:
         """A plain object; long lists are cut, with their length beside them."""
-        lists = {"lost": self.lost, "doubled": self.doubled, "wrong": self.wrong}
-        cut = {name: {"count": len(ids), "first": ids[:SHOWN]} for name, ids in lists.items()}
+        cut = {name: {"count": len(ids), "first": ids[:SHOWN]} for name, ids in self.problems.items()}
         return {**asdict(self), **cut, "nothing_lost": self.nothing_lost}
-
-
-def judge(
-    messages: Sequence[Sent],
-    sent: int,
-    vectors: Mapping[str, Sequence[float]],
-    failure_queue: Iterable[str],
-    model: Embedder,
-) -> Verdict:
-    """Compare what was sent with what there is.
-
-    Args:
-        messages: the distinct ones.
-        sent: how many were sent in all.
-        vectors: the index, id → values.
-        failure_queue: the bodies in it.
-        model: embeds the texts again, apart from everything that ran.
-    """
-    import numpy as np  # noqa: PLC0415 - only where there is something to compare
-
-    verdict = Verdict(len(messages), sent)
-    dead = set(failure_queue)
-    good = [message for message in messages if message.text is not None]
-    for message in messages:
-        stored, failed = message.id in vectors, message.body in dead
-        verdict.stored += stored
-        verdict.failed += failed and not stored
-        verdict.failed_although_good += failed and not stored and message.text is not None
-        verdict.both += stored and failed
-        if not stored and not failed:
-            verdict.lost.append(message.id)
-    verdict.doubled = sorted(vectors.keys() - {message.id for message in good})
-    there = [message for message in good if message.id in vectors]
-    if there:
-        expected = model.embed([message.text or "" for message in there])
-        differences = np.abs(expected - np.array([vectors[message.id] for message in there], np.float32)).max(axis=1)
-        verdict.largest_difference = float(differences.max())
-        verdict.wrong = [one.id for one, far in zip(there, differences, strict=True) if not far <= TOLERANCE]
-    return verdict

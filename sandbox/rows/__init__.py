@@ -6,17 +6,31 @@ error that names it: nothing of the program is silently dropped.
 
 from __future__ import annotations
 
-from sandbox.rows import api, compute, identity, observability, queues, secrets, storage, tables, topics
+from sandbox.rows import (
+    api,
+    compute,
+    identity,
+    images,
+    invocation,
+    observability,
+    queues,
+    secret_store,
+    storage,
+    tables,
+    topics,
+)
 from sandbox.rows.arguments import Arguments, Cloud, Row, UnsupportedError
 
 ROWS: dict[str, Row] = {
     **identity.ROWS,
     **observability.ROWS,
     **compute.ROWS,
+    **images.ROWS,
+    **invocation.ROWS,
     **queues.ROWS,
     **topics.ROWS,
     **storage.ROWS,
-    **secrets.ROWS,
+    **secret_store.ROWS,
     **tables.ROWS,
     **api.ROWS,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.rows.arguments import Made
+from sandbox.rows.arguments import Made, cross_origin
 
 if TYPE_CHECKING:
     from sandbox.rows.arguments import Arguments, Cloud, Make, Row
@@ -20,15 +20,7 @@ def api(arguments: Arguments, cloud: Cloud) -> Make:
         **arguments.renamed(Description="description", DisableExecuteApiEndpoint="disableExecuteApiEndpoint"),
     }
     if cors := arguments.section("corsConfiguration"):
-        call["CorsConfiguration"] = cors.renamed(
-            AllowOrigins="allowOrigins",
-            AllowMethods="allowMethods",
-            AllowHeaders="allowHeaders",
-            ExposeHeaders="exposeHeaders",
-            AllowCredentials="allowCredentials",
-        )
-        if (age := cors.take("maxAge")) is not None:
-            call["CorsConfiguration"]["MaxAge"] = int(age)
+        call["CorsConfiguration"] = cross_origin(cors)
 
     def make() -> Made:
         number = cloud.client("apigatewayv2").create_api(**call)["ApiId"]
@@ -116,28 +108,9 @@ def stage(arguments: Arguments, cloud: Cloud) -> Make:
     return make
 
 
-def authorizer(arguments: Arguments, cloud: Cloud) -> Make:
-    """aws.apigatewayv2.Authorizer, by JWT."""
-    name = arguments.take("name") or cloud.physical_name(arguments.name)
-    call: dict[str, Any] = {
-        "ApiId": arguments.need("apiId"),
-        "Name": name,
-        "AuthorizerType": arguments.need("authorizerType"),
-        **arguments.renamed(IdentitySource="identitySources"),
-    }
-    if jwt := arguments.section("jwtConfiguration"):
-        call["JwtConfiguration"] = jwt.renamed(Audience="audiences", Issuer="issuer")
-
-    def make() -> Made:
-        return Made(cloud.client("apigatewayv2").create_authorizer(**call)["AuthorizerId"])
-
-    return make
-
-
 ROWS: dict[str, Row] = {
     "aws:apigatewayv2/api:Api": api,
     "aws:apigatewayv2/integration:Integration": integration,
     "aws:apigatewayv2/route:Route": route,
     "aws:apigatewayv2/stage:Stage": stage,
-    "aws:apigatewayv2/authorizer:Authorizer": authorizer,
 }

@@ -120,3 +120,17 @@ Row = Callable[[Arguments, Cloud], Make]
 def document(value: str | Mapping[str, Any]) -> str:
     """A policy document as text."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def cross_origin(section: Arguments) -> dict[str, Any]:
+    """CORS, as the API of HTTP APIs and that of function URLs spell it alike."""
+    call = section.renamed(
+        AllowOrigins="allowOrigins",
+        AllowMethods="allowMethods",
+        AllowHeaders="allowHeaders",
+        ExposeHeaders="exposeHeaders",
+        AllowCredentials="allowCredentials",
+    )
+    if (age := section.take("maxAge")) is not None:
+        call["MaxAge"] = int(age)
+    return call

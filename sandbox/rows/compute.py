@@ -1,4 +1,4 @@
-"""Lambda: layers, functions and what invokes them."""
+"""Lambda: layers, functions and aliases."""
 
 from __future__ import annotations
 
@@ -95,6 +95,14 @@ def _function_settings(arguments: Arguments) -> dict[str, Any]:
         settings["DeadLetterConfig"] = {"TargetArn": dead_letters.need("targetArn")}
     if storage := arguments.section("ephemeralStorage"):
         settings["EphemeralStorage"] = {"Size": int(storage.need("size"))}
+    if snapstart := arguments.section("snapStart"):
+        settings["SnapStart"] = {"ApplyOn": snapstart.need("applyOn")}
+    if network := arguments.section("vpcConfig"):
+        settings["VpcConfig"] = network.renamed(
+            SubnetIds="subnetIds",
+            SecurityGroupIds="securityGroupIds",
+            Ipv6AllowedForDualStack="ipv6AllowedForDualStack",
+        )
     if logging := arguments.section("loggingConfig"):
         settings["LoggingConfig"] = logging.renamed(
             LogFormat="logFormat",
@@ -105,6 +113,19 @@ def _function_settings(arguments: Arguments) -> dict[str, Any]:
     return settings
 
 
+def _code(arguments: Arguments) -> dict[str, Any]:
+    """What is shipped: a zip of texts, or an image."""
+    kind = arguments.take("packageType", "Zip")
+    if kind == "Zip":
+        return {"Code": {"ZipFile": zipped(arguments.need("code"))}}
+    call: dict[str, Any] = {"PackageType": kind, "Code": {"ImageUri": arguments.need("imageUri")}}
+    if image := arguments.section("imageConfig"):
+        call["ImageConfig"] = image.renamed(
+            Command="commands", EntryPoint="entryPoints", WorkingDirectory="workingDirectory"
+        )
+    return call
+
+
 def function(arguments: Arguments, cloud: Cloud) -> Make:
     """aws.lambda.Function."""
     name = arguments.take("name") or cloud.physical_name(arguments.name)
@@ -112,7 +133,7 @@ def function(arguments: Arguments, cloud: Cloud) -> Make:
     call = {
         "FunctionName": name,
         "Role": arguments.need("role"),
-        "Code": {"ZipFile": zipped(arguments.need("code"))},
+        **_code(arguments),
         "Publish": bool(arguments.take("publish", default=False)),
         "Tags": cloud.tags(arguments),
         **_function_settings(arguments),
@@ -134,7 +155,7 @@ def function(arguments: Arguments, cloud: Cloud) -> Make:
             "invokeArn": invoke_arn(cloud, arn),
             "qualifiedInvokeArn": invoke_arn(cloud, qualified),
             "codeSha256": made["CodeSha256"],
-            "sourceCodeSize": made["CodeSize"],
+            "sourceCodeSize": made.get("CodeSize", 0),
             "lastModified": made["LastModified"],
         }
         return Made(name, outputs)
@@ -164,76 +185,8 @@ def alias(arguments: Arguments, cloud: Cloud) -> Make:
     return make
 
 
-def event_source_mapping(arguments: Arguments, cloud: Cloud) -> Make:
-    """aws.lambda.EventSourceMapping."""
-    call = {"FunctionName": arguments.need("functionName"), "EventSourceArn": arguments.need("eventSourceArn")}
-    call |= arguments.renamed(FunctionResponseTypes="functionResponseTypes", Enabled="enabled")
-    window = arguments.take("maximumBatchingWindowInSeconds")
-    if (size := arguments.take("batchSize")) is not None:
-        call["BatchSize"] = int(size)
-    if window is not None:
-        call["MaximumBatchingWindowInSeconds"] = int(window)
-    if scaling := arguments.section("scalingConfig"):
-        call["ScalingConfig"] = {"MaximumConcurrency": int(scaling.need("maximumConcurrency"))}
-    if filters := arguments.section("filterCriteria"):
-        patterns = [{"Pattern": item.need("pattern")} for item in filters.sections("filters")]
-        call["FilterCriteria"] = {"Filters": patterns}
-    arguments.take("tags")
-
-    def make() -> Made:
-        made = cloud.client("lambda").create_event_source_mapping(**call)
-        outputs = {"uuid": made["UUID"], "arn": cloud.arn("lambda", f"event-source-mapping:{made['UUID']}")}
-        return Made(made["UUID"], {**outputs, "functionArn": made["FunctionArn"]})
-
-    return make
-
-
-def permission(arguments: Arguments, cloud: Cloud) -> Make:
-    """aws.lambda.Permission."""
-    statement = arguments.take("statementId") or cloud.physical_name(arguments.name)
-    call = {
-        "FunctionName": arguments.need("function"),
-        "StatementId": statement,
-        "Action": arguments.need("action"),
-        "Principal": arguments.need("principal"),
-        **arguments.renamed(Qualifier="qualifier", SourceArn="sourceArn", SourceAccount="sourceAccount"),
-    }
-
-    def make() -> Made:
-        cloud.client("lambda").add_permission(**call)
-        return Made(statement, {"statementId": statement})
-
-    return make
-
-
-def function_event_invoke_config(arguments: Arguments, cloud: Cloud) -> Make:
-    """aws.lambda.FunctionEventInvokeConfig."""
-    name = arguments.need("functionName")
-    call = arguments.renamed(Qualifier="qualifier")
-    for api, key in {
-        "MaximumRetryAttempts": "maximumRetryAttempts",
-        "MaximumEventAgeInSeconds": "maximumEventAgeInSeconds",
-    }.items():
-        if (number := arguments.take(key)) is not None:
-            call[api] = int(number)
-    if destinations := arguments.section("destinationConfig"):
-        targets = {"OnFailure": destinations.section("onFailure"), "OnSuccess": destinations.section("onSuccess")}
-        call["DestinationConfig"] = {
-            key: {"Destination": target.need("destination")} for key, target in targets.items() if target
-        }
-
-    def make() -> Made:
-        cloud.client("lambda").put_function_event_invoke_config(FunctionName=name, **call)
-        return Made(f"{name}:{call.get('Qualifier', '$LATEST')}")
-
-    return make
-
-
 ROWS: dict[str, Row] = {
     "aws:lambda/layerVersion:LayerVersion": layer_version,
     "aws:lambda/function:Function": function,
     "aws:lambda/alias:Alias": alias,
-    "aws:lambda/eventSourceMapping:EventSourceMapping": event_source_mapping,
-    "aws:lambda/permission:Permission": permission,
-    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": function_event_invoke_config,
 }

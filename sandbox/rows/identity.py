@@ -41,19 +41,7 @@ def role_policy(arguments: Arguments, cloud: Cloud) -> Make:
     return make
 
 
-def role_policy_attachment(arguments: Arguments, cloud: Cloud) -> Make:
-    """aws.iam.RolePolicyAttachment."""
-    owner, arn = arguments.need("role"), arguments.need("policyArn")
-
-    def make() -> Made:
-        cloud.client("iam").attach_role_policy(RoleName=owner, PolicyArn=arn)
-        return Made(f"{owner}/{arn}")
-
-    return make
-
-
 ROWS: dict[str, Row] = {
     "aws:iam/role:Role": role,
     "aws:iam/rolePolicy:RolePolicy": role_policy,
-    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": role_policy_attachment,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
 
 from sandbox.rows.arguments import Made, document
 
@@ -79,36 +80,56 @@ def policy(arguments: Arguments, cloud: Cloud) -> Make:
 
 def versioning(arguments: Arguments, cloud: Cloud) -> Make:
     """aws.s3.BucketVersioning."""
-    section = arguments.section("versioningConfiguration")
-    configuration = {"Status": section.need("status")} if section else {}
-    return _configuration(arguments, cloud, "put_bucket_versioning", VersioningConfiguration=configuration)
+    status = _inner(arguments, "versioningConfiguration", Status="status")
+    return _configuration(arguments, cloud, "put_bucket_versioning", VersioningConfiguration=status)
 
 
-def ownership(arguments: Arguments, cloud: Cloud) -> Make:
-    """aws.s3.BucketOwnershipControls."""
-    section = arguments.section("rule")
-    controls = {"Rules": [{"ObjectOwnership": section.need("objectOwnership")}] if section else []}
-    return _configuration(arguments, cloud, "put_bucket_ownership_controls", OwnershipControls=controls)
+def cors(arguments: Arguments, cloud: Cloud) -> Make:
+    """aws.s3.BucketCorsConfiguration."""
+    rules: list[dict[str, Any]] = []
+    for section in arguments.sections("corsRules"):
+        rule = section.renamed(
+            AllowedMethods="allowedMethods",
+            AllowedOrigins="allowedOrigins",
+            AllowedHeaders="allowedHeaders",
+            ExposeHeaders="exposeHeaders",
+        )
+        rules.append(rule | {"MaxAgeSeconds": int(section.take("maxAgeSeconds", 0))})
+    return _configuration(arguments, cloud, "put_bucket_cors", CORSConfiguration={"CORSRules": rules})
 
 
 def lifecycle(arguments: Arguments, cloud: Cloud) -> Make:
-    """aws.s3.BucketLifecycleConfiguration."""
+    """aws.s3.BucketLifecycleConfiguration, which the emulator keeps and does not carry out."""
     rules: list[dict[str, Any]] = []
     for section in arguments.sections("rules"):
-        rule: dict[str, Any] = {"ID": section.need("id"), "Status": section.need("status"), "Filter": {"Prefix": ""}}
-        if chosen := section.section("filter"):
-            rule["Filter"] = {"Prefix": chosen.take("prefix", "")}
-        if expiration := section.section("expiration"):
-            rule["Expiration"] = {"Days": int(expiration.need("days"))}
-        if old := section.section("noncurrentVersionExpiration"):
-            rule["NoncurrentVersionExpiration"] = {"NoncurrentDays": int(old.need("noncurrentDays"))}
-        if parts := section.section("abortIncompleteMultipartUpload"):
-            days = int(parts.need("daysAfterInitiation"))
-            rule["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": days}
-        rules.append(rule)
+        transitions = [
+            {"Days": int(each.take("days", 0))} | each.renamed(StorageClass="storageClass")
+            for each in section.sections("transitions")
+        ]
+        parts = {
+            "Expiration": _inner(
+                section, "expiration", Days="days", ExpiredObjectDeleteMarker="expiredObjectDeleteMarker"
+            ),
+            "NoncurrentVersionExpiration": _inner(
+                section, "noncurrentVersionExpiration", NoncurrentDays="noncurrentDays"
+            ),
+            "AbortIncompleteMultipartUpload": _inner(
+                section, "abortIncompleteMultipartUpload", DaysAfterInitiation="daysAfterInitiation"
+            ),
+            "Transitions": transitions,
+        }
+        rule = section.renamed(ID="id", Status="status") | {"Filter": _inner(section, "filter", Prefix="prefix")}
+        rules.append(rule | {key: value for key, value in parts.items() if value})
     return _configuration(
         arguments, cloud, "put_bucket_lifecycle_configuration", LifecycleConfiguration={"Rules": rules}
     )
+
+
+def _inner(arguments: Arguments, key: str, **names: str) -> dict[str, Any]:
+    """A nested block as the API has it, empty where the program leaves it out; Pulumi's numbers are floats."""
+    section = arguments.section(key)
+    values = section.renamed(**names) if section is not None else {}
+    return {name: int(value) if isinstance(value, float) else value for name, value in values.items()}
 
 
 def notification(arguments: Arguments, cloud: Cloud) -> Make:
@@ -123,7 +144,8 @@ def notification(arguments: Arguments, cloud: Cloud) -> Make:
         entries: list[dict[str, Any]] = []
         for section in arguments.sections(key):
             filters = section.renamed(Prefix="filterPrefix", Suffix="filterSuffix")
-            rules = [{"Name": name.lower(), "Value": value} for name, value in filters.items()]
+            # AWS compares the URL-encoded text; the emulator takes it as it is.
+            rules = [{"Name": name.lower(), "Value": unquote_plus(value)} for name, value in filters.items()]
             entry = {api_target: section.need(target), "Events": section.need("events")}
             entry |= section.renamed(Id="id") | ({"Filter": {"Key": {"FilterRules": rules}}} if rules else {})
             entries.append(entry)
@@ -138,9 +160,9 @@ ROWS: dict[str, Row] = {
     "aws:s3/bucket:Bucket": bucket,
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": public_access_block,
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": encryption,
-    "aws:s3/bucketPolicy:BucketPolicy": policy,
     "aws:s3/bucketVersioning:BucketVersioning": versioning,
-    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": ownership,
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": lifecycle,
+    "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration": cors,
+    "aws:s3/bucketPolicy:BucketPolicy": policy,
     "aws:s3/bucketNotification:BucketNotification": notification,
 }

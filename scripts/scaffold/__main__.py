@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  python -m scripts.scaffold function extract_text --trigger queue
+  python -m scripts.scaffold function count_words --trigger queue
   python -m scripts.scaffold function receipts --trigger bucket --layer openai-pinecone --stack dev --stack prod
   python -m scripts.scaffold layer pdf-tools --requirement "pypdf>=6"
 """
@@ -62,10 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("name", metavar="NAME")
-    common.add_argument("--json", action="store_true", help="for machines, on stdout")
-    function = commands.add_parser(
-        "function", parents=[common], help="code, system, config and tests of a new function"
-    )
+    common.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    function = commands.add_parser("function", parents=[common], help="page, code, config and tests of a new function")
     function.add_argument("--trigger", required=True, choices=TRIGGERS)
     function.add_argument(
         "--layer", action="append", help="a layer that it attaches, in order; openai-pinecone by default"
@@ -78,7 +76,10 @@ def _parser() -> argparse.ArgumentParser:
         "layer", parents=[common], help="requirements, declaration, smoke call, locks, manifest"
     )
     layer.add_argument("--requirement", action="append", default=[], help="as in requirements.in")
+    layer.add_argument("--requirements", default="", metavar="TEXT", help="several in one text, or @FILE")
     layer.add_argument("--after", action="append", default=[], help="a layer that functions attach before this one")
+    layer.add_argument("--runtime", action="append", default=[], help="a runtime it is made for; all by default")
+    layer.add_argument("--architecture", action="append", default=[], help="a CPU it is made for; both by default")
     layer.add_argument("--no-build", action="store_true", help="only what people write; lock and build it yourself")
     layer.set_defaults(command=_layer)
     return parser
@@ -93,8 +94,17 @@ def _function(options: argparse.Namespace) -> Made:
 
 def _layer(options: argparse.Namespace) -> Made:
     from scripts.scaffold.layers import new_layer
+    from scripts.scaffold.requirements import requirements_in
 
-    return new_layer(options.name, options.requirement, options.after, build=not options.no_build, say=_say)
+    return new_layer(
+        options.name,
+        [*options.requirement, *requirements_in(options.requirements)],
+        options.after,
+        runtimes=options.runtime,
+        architectures=options.architecture,
+        build=not options.no_build,
+        say=_say,
+    )
 
 
 def _say(text: str) -> None:

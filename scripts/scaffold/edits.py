@@ -1,16 +1,11 @@
-"""A line in a file that is there: the two tables of systems, and a stack's config.
-
-Edited as text, so that comments and order stay; read back, so that an edit which did more or less than it should is
-refused with what to write by hand.
-"""
+"""Entries in files that are there already: the two tables of systems, and a stack's config. Comments and order stay."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, cast
 
-import yaml
-
+from ops.errors import OpsError
+from ops.stack_file import parse
 from scripts.staging import StagingError
 
 
@@ -41,21 +36,14 @@ def with_section(text: str, path: str, section: str) -> str:
     Args:
         text: The stack file's.
         path: For messages.
-        section: Indented as the other sections are.
+        section: Indented as below `config:`.
 
     Raises:
-        StagingError: the file is no stack config that ends with its `config:`, or has the section.
+        StagingError: the file is not a stack's config, or has the section.
     """
-    added = f"{text.rstrip()}\n{section}"
-    new = cast("dict[str, Any]", yaml.safe_load(f"config:\n{section}"))["config"]
     try:
-        before, after = yaml.safe_load(text), yaml.safe_load(added)
-    except yaml.YAMLError:
-        before, after = None, None
-    whole = cast("dict[str, Any]", before) if isinstance(before, dict) else {}
-    known = whole.get("config")
-    if not isinstance(known, dict) or known.keys() & new.keys() or after != {**whole, "config": {**known, **new}}:
-        raise StagingError(
-            f"{path} is not a stack's config that ends with `config:`: add this to it by hand\n{section}"
-        )
-    return added
+        edited = parse(text)
+        edited.add(parse(f"config:\n{section}"))
+        return edited.text()
+    except OpsError as error:
+        raise StagingError(f"{path} could not be edited ({error}): add this to its config by hand\n{section}") from None

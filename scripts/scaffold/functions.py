@@ -1,4 +1,4 @@
-"""A new function: code, system, config, tests, and the pages and lists that name every resource.
+"""A new function: its page, code, config and tests, and the lists that name every resource.
 
 Owns which templates make it and where it is registered. Everything is made in a copy of the repository first:
 formatted, linted and previewed for every stack, then taken over.
@@ -10,7 +10,8 @@ import platform
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from layer_builds import (
+from layer_builds.plan import (
+    DEFAULT_RUNTIME,
     LAYERS_DIR,
     LayerSpec,
     Target,
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
 
 TRIGGERS = ("queue", "topic", "bucket", "http")
 POWERTOOLS = "aws-lambda-powertools"
-SETTINGS, REGISTRY = "components/settings.py", "components/systems/registry.py"
+SYSTEMS = "components/systems/__init__.py"
 STACKS = ("dev",)
 LOCAL = "local"
-"""Always has the new function: its own test deploys it there."""
+"""Always has the new function: its demonstration deploys it there."""
 LOCAL_ARCHITECTURE = "x86_64"
 """What Pulumi.local.yaml says; the sandbox sets the machine's own."""
-DEFAULT_TARGET = Target("python3.13", "arm64")
+DEFAULT_TARGET = Target(DEFAULT_RUNTIME, "arm64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def new_function(
         layers: In the order in which they are attached; the first holds Powertools.
         stacks: Whose config gets its section; `local` always does.
         root: The repository.
-        say: Told what is being done.
+        say: Progress callback.
 
     Raises:
         StagingError: and nothing is written.
@@ -89,26 +90,22 @@ def new_function(
         for stack in chosen:
             _configure(copy, name, stack)
         say("format")
-        _format(copy, [path for path in (*files, SETTINGS, REGISTRY) if path.endswith(".py")])
+        _format(copy, [path for path in (*files, SYSTEMS) if path.endswith(".py")])
         say("docs/config.md")
         copy.python("components.config_docs", what="write docs/config.md")
         say("preview every stack")
         copy.python(
-            *("pytest", "-q", "-W", "ignore", "-p", "no:cacheprovider", "-k", "every_name"),
+            *("pytest", "-q", "-W", "ignore", "-p", "no:cacheprovider", "-k", "every_name_and_every_grant"),
             "tests/program/test_program.py",
             what="run the program with the new system",
             environment={"STRATA_UPDATE_GOLDEN": "1"},
         )
         created, changed = copy.apply()
-    tests = [f"tests/{place}" for place in (f"lambdas/{name.snake}", f"program/test_system_{name.snake}.py")]
     return Made(
         name=name.snake,
         created=created,
         changed=changed,
-        next=[
-            f"python -m pytest {' '.join(tests)}",
-            f"python -m pytest tests/sandbox/test_function_{name.snake}.py",
-        ],
+        next=[f"python -m pytest tests/lambdas/{name.snake} tests/program", f"make demo SYSTEM={name.snake}"],
     )
 
 
@@ -147,14 +144,11 @@ def _check_powertools(first: LayerSpec, target: Target) -> None:
 
 
 def _files(name: FunctionName, trigger: str, layers: Sequence[str]) -> dict[str, str]:
+    """Return path → text; a trigger's own template takes the place of the common one."""
     tuple_of_layers = ", ".join(f'"{layer}"' for layer in layers) + ("," if len(layers) == 1 else "")
-    values = {
-        "name": name.snake,
-        "kebab": name.kebab,
-        "Class": name.title,
-        "NAME": name.snake.upper(),
-        "layers": f"({tuple_of_layers})",
-    }
+    values = {"name": name.snake, "kebab": name.kebab, "Class": name.title, "layers": f"({tuple_of_layers})"}
+    tests_of_logic = (FOLDER / "function/tests_of_logic.py.tmpl").read_text(encoding="utf-8")
+    values["tests_of_logic"] = rendered(tests_of_logic, values).rstrip()
     return {
         path: content
         for folder in ("function/common", f"function/{trigger}")
@@ -163,26 +157,9 @@ def _files(name: FunctionName, trigger: str, layers: Sequence[str]) -> dict[str,
 
 
 def _register(copy: Stage, name: FunctionName) -> None:
-    copy.edit(
-        SETTINGS,
-        with_entry(
-            copy.read(SETTINGS),
-            SETTINGS,
-            table="SYSTEM_SECTIONS",
-            entry=f'"{name.snake}": {name.title}Settings,',
-            import_line=f"from components.systems.{name.snake}_settings import {name.title}Settings",
-        ),
-    )
-    copy.edit(
-        REGISTRY,
-        with_entry(
-            copy.read(REGISTRY),
-            REGISTRY,
-            table="SYSTEMS",
-            entry=f'"{name.snake}": {name.snake}.SYSTEM,',
-            import_line=f"from components.systems import {name.snake}",
-        ),
-    )
+    entry, import_line = f'"{name.snake}": {name.snake}.SYSTEM,', f"from components.systems import {name.snake}"
+    added = with_entry(copy.read(SYSTEMS), SYSTEMS, table="SYSTEMS", entry=entry, import_line=import_line)
+    copy.edit(SYSTEMS, added)
 
 
 def _configure(copy: Stage, name: FunctionName, stack: str) -> None:

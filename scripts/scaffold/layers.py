@@ -7,11 +7,10 @@ layers that it is locked together with, then taken over. What is built stays in 
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 
-from layer_builds import LAYERS_DIR, layer_names, load_layer
-from layer_builds.spec import joined
+from layer_builds.host.compilers import get_interpreters
+from layer_builds.plan import LAYERS_DIR, joined_layers, layer_names, load_layer, map_lines
 from scripts.scaffold.functions import POWERTOOLS, Made
 from scripts.scaffold.names import layer_name
 from scripts.scaffold.templates import rendered_folder
@@ -19,7 +18,7 @@ from scripts.staging import ROOT, StagingError, stage
 from scripts.upgrade import entries, moved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from scripts.staging import Stage
@@ -29,8 +28,8 @@ FIRST_REQUIREMENT = f"{POWERTOOLS}>=3.37,<4"
 POWERTOOLS_MODULES = ("logging", "metrics", "utilities.batch", "utilities.parameters", "utilities.data_classes")
 """What the functions' handlers use of it, and loads lazily."""
 EDIT_IT = (
-    "If it is the smoke call that failed, `--no-build` (with make: `ARGS=--no-build`) writes the layer's files without "
-    "locking and building it, so that you can edit its smoke.py first"
+    "`--no-build` (with make: `ARGS=--no-build`) writes the layer's files without locking and building it, so you can "
+    "edit its smoke.py first"
 )
 LAYERS = LAYERS_DIR.relative_to(ROOT).as_posix()
 
@@ -40,6 +39,8 @@ def new_layer(
     requirements: Sequence[str],
     after: Sequence[str],
     *,
+    runtimes: Sequence[str] = (),
+    architectures: Sequence[str] = (),
     build: bool = True,
     root: Path = ROOT,
     say: Callable[[str], None] = lambda _: None,
@@ -50,9 +51,11 @@ def new_layer(
         text: Its name.
         requirements: As in requirements.in, `pypdf>=6`. Powertools is added unless it comes after another layer.
         after: Layers that functions attach before this one.
+        runtimes: Those it is made for; every one by default.
+        architectures: The same.
         build: Lock and build it for every runtime and CPU; without, only what people write is written.
         root: The repository.
-        say: Told what is being done.
+        say: Progress callback.
 
     Raises:
         StagingError: and nothing is written.
@@ -61,22 +64,25 @@ def new_layer(
     known = layer_names(root / LAYERS)
     name = layer_name(text, known)
     if missing := [one for one in after if one not in known]:
-        raise StagingError(f"AFTER names {missing[0]!r}, and there is no such layer: there are {', '.join(known)}")
+        raise StagingError(f"AFTER names {missing[0]!r}, and there is no such layer; there are {', '.join(known)}")
     lines = list(requirements)
-    if not after and not any(distribution(line) == POWERTOOLS for line in lines):
+    names = {line.name for line in map_lines("\n".join(lines), "REQUIREMENTS")}
+    if not after and POWERTOOLS not in names:
         lines.insert(0, FIRST_REQUIREMENT)
-    if not lines:
+    if not names and after:
         raise StagingError(
             "REQUIREMENTS is empty: a layer that comes after another one is there for what that one lacks, such as "
             'REQUIREMENTS="pypdf>=6"'
         )
+    made_for = {"runtimes": runtimes, "architectures": architectures}
     with stage(root) as copy:
-        for path, content in rendered_folder("layer", _values(name, lines, after), name).items():
+        for path, content in rendered_folder("layer", _values(name, lines, after, made_for), name).items():
             copy.write(f"{LAYERS}/{name}/{path}", content)
         layer = load_layer(name, root=copy.path / LAYERS)
-        layer.requirements()
+        if build:
+            get_interpreters(target.facts.compiler for target in layer.targets)
         # They are locked together: the new layer's requirements can move a pin of any of them.
-        group = [one.name for one in joined(layer)]
+        group = [one.name for one in joined_layers(layer)]
         smoke = f"{LAYERS}/{name}/smoke.py"
         copy.python("ruff", "format", "--quiet", "--no-cache", smoke, what="format smoke.py")
         copy.python(
@@ -103,7 +109,7 @@ def _build(copy: Stage, name: str, group: Sequence[str], say: Callable[[str], No
         say("build and verify, for every runtime and CPU")
         copy.python("layer_builds", "build", *group, "--all", what=f"build {', '.join(group)}", shown=True)
     except StagingError as error:
-        raise StagingError(f"{error}\n{EDIT_IT}") from None
+        raise StagingError(f"{error}\n{EDIT_IT}" if "smoke call" in str(error) else str(error)) from None
 
 
 def _moved(root: Path, copy: Stage, layers: Sequence[str]) -> dict[str, dict[str, tuple[str, str]]]:
@@ -112,20 +118,16 @@ def _moved(root: Path, copy: Stage, layers: Sequence[str]) -> dict[str, dict[str
     return {where: packages for where, packages in versions.items() if packages}
 
 
-def distribution(requirement: str) -> str:
-    """Return the name in a requirement, as locks have it."""
-    found = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement.strip())
-    return re.sub(r"[-_.]+", "-", found[0]).lower() if found else ""
-
-
-def _values(name: str, requirements: Sequence[str], after: Sequence[str]) -> dict[str, str]:
-    names = [distribution(line) for line in requirements]
+def _values(
+    name: str, requirements: Sequence[str], after: Sequence[str], made_for: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    names = [line.name for line in map_lines("\n".join(requirements), "REQUIREMENTS")]
     used = POWERTOOLS_MODULES if POWERTOOLS in names else ()
     return {
         "description": f"{name}: {', '.join(names)}",
+        "made_for": "".join(f"{key} = {json.dumps(list(names))}\n" for key, names in made_for.items() if names),
         "after": f"after = {json.dumps(list(after))}\n" if after else "",
         "requirements": "\n".join(requirements),
-        "names": _tuple(names),
         "modules": _tuple([f"aws_lambda_powertools.{module}" for module in used]),
     }
 

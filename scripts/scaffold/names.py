@@ -8,18 +8,19 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components import function_settings, limits, queue_settings, settings
-from components.settings import COMMON_SECTIONS, PROJECT, SYSTEM_SECTIONS
-from layer_builds import RUNTIMES
+from components import limits
+from components.names import PROJECT
+from components.stack_sections import COMMON_SECTIONS
+from components.systems import SYSTEMS
+from layer_builds.plan import REPOSITORY, RUNTIMES
 from scripts.staging import StagingError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-PLACES_OF_FUNCTIONS = frozenset({"shared", "registry"})
-"""`lambdas/shared` and `components/systems/registry.py`."""
-PLACES_OF_CLASSES = (settings, function_settings, queue_settings)
-"""Modules that import a function's settings, or that its settings import from."""
+COMPONENTS = REPOSITORY / "components"
+PLACES_OF_FUNCTIONS = frozenset({"shared"})
+"""`lambdas/shared`."""
 RANDOM_PART = 6
 """Hex digits that `pulumi:autonaming` appends."""
 
@@ -57,7 +58,7 @@ def function_name(text: str, taken: Collection[str] = ()) -> FunctionName:
         taken: Folders that are in `lambdas/` already.
 
     Raises:
-        StagingError: with the value, the rule and a way out.
+        StagingError: with the value, the rule and the remedy.
     """
     name, most = text.replace("-", "_"), longest_function_name()
 
@@ -66,28 +67,28 @@ def function_name(text: str, taken: Collection[str] = ()) -> FunctionName:
 
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
         raise refuse(
-            "a function's name is lower-case words of letters and digits, joined by _ or -, such as extract_text, "
+            "a function's name is lower-case words of letters and digits, joined by _ or -, such as count_words, "
             "because it becomes a folder, a module, a config section and part of every resource's name"
         )
     if len(name) > most:
         raise refuse(f"it has {len(name)} characters, and AWS's limits on resource names leave {most}: shorten it")
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in sys.stdlib_module_names:
         raise refuse("Python has a keyword or a module of this name: add a word that says what it works on")
-    if name in COMMON_SECTIONS or name in PLACES_OF_FUNCTIONS or name.endswith("_settings"):
+    sources = {path: path.read_text(encoding="utf-8") for path in COMPONENTS.rglob("*.py")}
+    words = [text for path, text in sources.items() if path.parent == COMPONENTS]
+    if name in COMMON_SECTIONS or name in PLACES_OF_FUNCTIONS or any(f'"{name}"' in text for text in words):
         raise refuse("the project itself uses this name: add a word that says what it works on")
-    if name in SYSTEM_SECTIONS or name in taken:
+    if name in SYSTEMS or name in taken:
         raise refuse(f"there is a function of this name (lambdas/{name}), and nothing is overwritten: choose another")
     found = FunctionName(name)
-    if (model := f"{found.title}Settings") in _known_classes():
+    # Two names can have one class: page2 and page_2. Its name is also the type token of the system.
+    classes = {known for text in sources.values() for known in re.findall(r"(?m)^class (\w+)", text)}
+    if clashes := sorted({f"{found.title}Settings", f"{found.title}System"} & classes):
         raise refuse(
-            f"the class of its settings would be {model}, and there is one: add a word that says what it works on"
+            f"the name of one of its classes would be {clashes[0]}, and there is one: add a word that says what it "
+            "works on"
         )
     return found
-
-
-def _known_classes() -> set[str]:
-    # Two names can have one class: page2 and page_2.
-    return {one.__name__ for one in SYSTEM_SECTIONS.values()}.union(*map(vars, PLACES_OF_CLASSES))
 
 
 def longest_layer_name() -> int:
@@ -104,7 +105,7 @@ def layer_name(text: str, taken: Collection[str]) -> str:
         taken: The layers that there are.
 
     Raises:
-        StagingError: with the value, the rule and a way out.
+        StagingError: with the value, the rule and the remedy.
     """
     most = longest_layer_name()
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", text):

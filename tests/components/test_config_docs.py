@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components import config_docs
-from components.settings import COMMON_SECTIONS, SYSTEM_SECTIONS
+from components.stack_sections import COMMON_SECTIONS
+from components.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,7 @@ def test_the_page_in_the_repository_is_up_to_date() -> None:
 
 def test_every_key_is_on_the_page_with_its_meaning() -> None:
     page = config_docs.page()
-    for model in (*COMMON_SECTIONS.values(), *SYSTEM_SECTIONS.values()):
+    for model in (*COMMON_SECTIONS.values(), *(system.settings for system in SYSTEMS.values())):
         for key, field in model.model_fields.items():
             assert field.description, key
             assert f"| `{key}` | " in page
@@ -27,8 +28,7 @@ def test_every_key_is_on_the_page_with_its_meaning() -> None:
 
 
 def test_the_page_shows_the_timeouts_that_follow_from_the_defaults() -> None:
-    assert "| visibility timeout | 720 |" in config_docs.page()
-    assert "| slowest embeddings call | 83.5 |" in config_docs.page()
+    assert "| embedding | 120 | 900 | 1800 |" in config_docs.page()
 
 
 def test_a_page_that_drifted_is_noticed_and_written_anew(
@@ -36,7 +36,11 @@ def test_a_page_that_drifted_is_noticed_and_written_anew(
 ) -> None:
     monkeypatch.setattr(config_docs, "PAGE", tmp_path / "config.md")
     monkeypatch.setattr(config_docs, "README", tmp_path / "README.md")
-    (tmp_path / "README.md").write_text("before\n{}old\n{}\nafter\n".format(*config_docs.README_MARKS))
+    begin, end = (
+        "<!-- config table of embedding: python -m components.config_docs -->",
+        "<!-- end of the config table -->",
+    )
+    (tmp_path / "README.md").write_text(f"before\n{begin}\nold\n{end}\nafter\n")
     assert config_docs.main(["--check"]) == 1
     assert "python -m components.config_docs" in capsys.readouterr().err
     assert config_docs.main([]) == 0
@@ -45,4 +49,4 @@ def test_a_page_that_drifted_is_noticed_and_written_anew(
     assert table.startswith("before\n")
     assert table.endswith("\nafter\n")
     assert "old" not in table
-    assert "| `memory_mb` | " in table
+    assert "| `pinecone_index_host` | " in table

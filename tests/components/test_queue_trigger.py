@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pulumi import ResourceOptions
 
-from components.queue_trigger import QueueTrigger, QueueTriggerArgs, visibility_timeout
+from components.queue_trigger import QueueKeys, QueueTrigger, QueueTriggerArgs, make_queues, visibility_timeout
 from tests.components import parts
 from tests.harness import ACCOUNT, REGION
 
@@ -20,19 +21,14 @@ DLQ = f"arn:aws:sqs:{REGION}:{ACCOUNT}:strata-test-worker-dlq-0a1b2c"
 
 
 def trigger(reserved_concurrency: int | None = None, opts: Any = None, **changes: Any) -> QueueTrigger:
-    values: dict[str, Any] = {
-        "function": parts.function(reserved_concurrency=reserved_concurrency),
-        "service": "strata-test-worker",
-        "batch_size": 10,
-        "batching_window_seconds": 2,
-        "maximum_concurrency": 4,
-        "max_receive_count": 5,
-        "max_message_bytes": 1_048_576,
-    }
-    return QueueTrigger("worker", QueueTriggerArgs(**{**values, **changes}), opts)
+    values: dict[str, Any] = {"batching_window_seconds": 2, "maximum_concurrency": 4, "max_message_bytes": 1_048_576}
+    function = parts.function(
+        reserved_concurrency=reserved_concurrency, environment={"POWERTOOLS_SERVICE_NAME": "strata-test-worker"}
+    )
+    return QueueTrigger("worker", QueueTriggerArgs(function=function, keys=QueueKeys(**{**values, **changes})), opts)
 
 
-def test_a_queue_brings_its_failure_queue_policy_mapping_and_alarms(build: Build) -> None:
+def test_a_queue_brings_its_dead_letter_queue_policy_mapping_and_alarms(build: Build) -> None:
     program = build(trigger)
     assert program.children(program.one("QueueTrigger")) == {
         *("worker-queue", "worker-dlq", "worker-mapping"),
@@ -41,18 +37,27 @@ def test_a_queue_brings_its_failure_queue_policy_mapping_and_alarms(build: Build
     }
 
 
-def test_messages_stay_hidden_for_six_timeouts_and_the_window(build: Build) -> None:
+def test_messages_stay_hidden_for_as_long_as_any_version_may_run_and_the_window(build: Build) -> None:
     queue = build(trigger).one("Queue", "worker-queue").inputs
     assert queue.pop("redrivePolicy") == json.dumps(
         {"deadLetterTargetArn": DLQ, "maxReceiveCount": 5}, separators=(",", ":")
     )
     assert queue == {
-        "visibilityTimeoutSeconds": 362,
+        "visibilityTimeoutSeconds": 902,
         "messageRetentionSeconds": 345_600,
         "maxMessageSize": 1_048_576,
         "sqsManagedSseEnabled": True,
     }
-    assert visibility_timeout(120, 0) == 720
+
+
+@pytest.mark.parametrize("window", [0, 5, 300])
+@pytest.mark.parametrize("timeout", [1, 149, 150, 151, 300, 900])
+def test_messages_stay_hidden_for_six_timeouts_and_never_less_than_the_longest_one(timeout: int, window: int) -> None:
+    """An update that lowered or raised the timeout had moments in which the live version's was above the queue's."""
+    hidden = visibility_timeout(timeout, window)
+    assert hidden >= 6 * timeout + window
+    assert hidden >= 900 + window, "whichever version is live, and in whichever order queue and alias change"
+    assert hidden in {6 * timeout + window, 900 + window}
 
 
 def test_failed_messages_are_kept_for_14_days(build: Build) -> None:
@@ -85,27 +90,22 @@ def test_the_role_may_read_the_queue_before_the_mapping_exists(build: Build) -> 
 
 
 def test_alarms_watch_depth_age_and_reported_failures(build: Build) -> None:
-    alarms = {one.name: one.inputs for one in build(trigger).all("MetricAlarm")}
+    alarms = {alarm.name: alarm.inputs for alarm in build(trigger).all("MetricAlarm")}
     depth, age, failed = (alarms[f"worker-{role}"] for role in ("dlq-depth", "oldest-message", "failed-messages"))
     assert depth["dimensions"] == {"QueueName": "strata-test-worker-dlq-0a1b2c"}
     assert age["dimensions"] == {"QueueName": "strata-test-worker-queue-0a1b2c"}
-    assert age["threshold"] == 2 * 362
+    assert age["threshold"] == 2 * 902
     assert (failed["namespace"], failed["metricName"]) == ("Strata", "MessagesFailed")
     assert failed["dimensions"] == {"service": "strata-test-worker"}
     assert "ops redrive" in depth["alarmDescription"]
-    assert {one["treatMissingData"] for one in alarms.values()} == {"notBreaching"}
+    assert {alarm["treatMissingData"] for alarm in alarms.values()} == {"notBreaching"}
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch_size": 0}, "batch_size is 0"),
-        ({"batch_size": 11, "batching_window_seconds": 0}, "batch_size is 11 without a batching window"),
-        ({"batching_window_seconds": 301}, "batching_window_seconds is 301"),
-        ({"maximum_concurrency": 1}, "maximum_concurrency is 1: AWS accepts 2 to 1,000"),
-        ({"max_receive_count": 4}, "max_receive_count is 4"),
-        ({"max_message_bytes": 1_048_577}, "max_message_bytes is 1048577: AWS accepts 1,024 to 1,048,576 bytes"),
-        ({"reserved_concurrency": 3}, "maximum_concurrency is 4, above the function's reserved concurrency of 3"),
+        ({"batch_size": 11, "batching_window_seconds": 0}, "queue.batching_window_seconds is 0 with batch_size 11"),
+        ({"reserved_concurrency": 3}, "queue.maximum_concurrency is 4, above reserved_concurrency, 3"),
     ],
 )
 def test_bad_arguments_register_nothing(build: Build, changes: dict[str, Any], message: str) -> None:
@@ -115,6 +115,58 @@ def test_bad_arguments_register_nothing(build: Build, changes: dict[str, Any], m
     assert not build.last.all("QueueTrigger")
 
 
-def test_options_stay_with_the_component(build: Build) -> None:
-    program = build(lambda: trigger(opts=parts.leaky()))
-    parts.assert_nothing_leaked(program, program.one("QueueTrigger"))
+def test_only_the_buckets_that_are_named_may_send_into_the_queue(build: Build) -> None:
+    assert not build(trigger).all("QueuePolicy")
+    bucket = "arn:aws:s3:::uploads"
+
+    def body() -> None:
+        args = QueueTriggerArgs(
+            function=parts.function(), keys=QueueKeys(), source_bucket_arns=[bucket], account_id=ACCOUNT
+        )
+        QueueTrigger("worker", args)
+
+    (statement,) = json.loads(build(body).one("QueuePolicy").inputs["policy"])["Statement"]
+    assert (statement["Action"], statement["Resource"]) == ("sqs:SendMessage", QUEUE)
+    assert statement["Condition"]["ArnEquals"] == {"aws:SourceArn": [bucket]}
+    assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+
+
+def test_a_neighbour_finds_the_queue_at_its_function(build: Build) -> None:
+    found: list[bool] = []
+
+    def body() -> None:
+        made = trigger()
+        function = parts.function("other")
+        found.append(function.queue is None)
+        QueueTrigger("other", QueueTriggerArgs(function=function, keys=QueueKeys()))
+        found.append(function.queue is not None and made is not function.queue)
+
+    build(body)
+    assert found == [True, True]
+
+
+def test_two_triggers_do_not_hide_each_other_s_outputs(build: Build) -> None:
+    def body() -> None:
+        function = parts.function()
+        for name in ("one", "two"):
+            QueueTrigger(name, QueueTriggerArgs(function=function, keys=QueueKeys()))
+
+    with pytest.raises(ValueError, match="two triggers of worker export dlq_arn, dlq_url, queue_arn, queue_url"):
+        build(body)
+
+
+def test_a_function_that_sends_to_its_own_queue_gets_it_made_before(build: Build) -> None:
+    def made() -> None:
+        keys = QueueKeys(max_receive_count=7)
+        queues = make_queues("worker", keys, 60, ResourceOptions())
+        function = parts.function(environment={"WEBHOOK_QUEUE_URL": queues.queue.url})
+        QueueTrigger("worker", QueueTriggerArgs(function=function, keys=keys, queues=queues))
+
+    program = build(made)
+    queue, dlq = program.one("Queue", "worker-queue"), program.one("Queue", "worker-dlq")
+    assert queue.inputs["visibilityTimeoutSeconds"] == visibility_timeout(60, 0)
+    assert json.loads(queue.inputs["redrivePolicy"]) == {"deadLetterTargetArn": DLQ, "maxReceiveCount": 7}
+    assert dlq.inputs["messageRetentionSeconds"] == 14 * 86_400
+    assert program.one("EventSourceMapping").inputs["eventSourceArn"] == QUEUE
+    function = program.one("Function").inputs
+    assert function["environment"]["variables"]["WEBHOOK_QUEUE_URL"].endswith("/strata-test-worker-queue-0a1b2c")

@@ -11,8 +11,8 @@ from pulumi import Output, ResourceOptions
 from components.account import Account, current_account
 from components.function_settings import SecretReference
 from components.policies import document
-from components.secret import FunctionSecret, function_secret, merged_environment, references, secret_statements
-from components.settings import SecretSettings
+from components.secret import FunctionSecret, function_secret, references, secret_statements, variables_of
+from components.stack_sections import SecretSettings
 from tests.components import parts
 from tests.harness import ACCOUNT, REGION
 
@@ -65,7 +65,7 @@ def test_a_given_secret_makes_none(build: Build) -> None:
 def test_a_function_sees_where_the_secret_is() -> None:
     by_arn = FunctionSecret(variable="OPENAI_API_KEY", secret_arn=GIVEN)
     by_name = FunctionSecret(variable="PINECONE_API_KEY", parameter="/team/pinecone")
-    assert merged_environment([by_arn, by_name]) == {
+    assert variables_of([by_arn, by_name]) == {
         "OPENAI_API_KEY_SECRET_ARN": GIVEN,
         "PINECONE_API_KEY_PARAMETER": "/team/pinecone",
     }
@@ -100,7 +100,7 @@ def test_the_role_may_read_exactly_these_secrets(build: Build) -> None:
 
 def test_a_customer_key_may_be_used_through_the_services_that_hold_secrets(build: Build) -> None:
     secrets = [FunctionSecret(variable="A", secret_arn=GIVEN), FunctionSecret(variable="B", parameter="/b")]
-    found = {one["Sid"]: one for one in statements(build, secrets, KEY)}
+    found = {statement["Sid"]: statement for statement in statements(build, secrets, KEY)}
     for sid, service in (("DecryptSecrets", "secretsmanager"), ("DecryptParameters", "ssm")):
         assert found[sid]["Resource"] == [KEY]
         assert found[sid]["Condition"] == {"StringEquals": {"kms:ViaService": f"{service}.{REGION}.amazonaws.com"}}

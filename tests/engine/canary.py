@@ -5,21 +5,19 @@ from __future__ import annotations
 import base64
 import io
 import json
-import threading
 import urllib.parse
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.engine.inventory import code_of
+from tests.engine.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sandbox.account import Account
     from tests.engine.inventory import Inventory
-
-POLL_SECONDS = 0.02
 
 
 def disguises(value: str) -> set[bytes]:
@@ -39,31 +37,24 @@ def where(haystacks: Mapping[str, bytes], value: str) -> list[str]:
     return sorted(name for name, content in haystacks.items() if any(needle in content for needle in needles))
 
 
-class ArgumentWatch:
+class ArgumentWatch(Watch):
     """Collects the command lines of all processes of this machine while it is on."""
 
+    poll_seconds = 0.02
+
     def __init__(self) -> None:
+        super().__init__()
         self.seen: set[bytes] = set()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> ArgumentWatch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(POLL_SECONDS):
-            for process in Path("/proc").iterdir():
-                if not process.name.isdigit():
-                    continue
-                try:
-                    self.seen.add((process / "cmdline").read_bytes())
-                except OSError:  # it has ended
-                    continue
+    def look(self) -> None:
+        """Look once."""
+        for process in Path("/proc").iterdir():
+            if not process.name.isdigit():
+                continue
+            try:
+                self.seen.add((process / "cmdline").read_bytes())
+            except OSError:  # it has ended
+                continue
 
 
 def files(folder: Path) -> Iterator[tuple[str, bytes]]:

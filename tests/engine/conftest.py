@@ -36,6 +36,9 @@ ORDER = (
     "test_secrets",
     "test_two_stacks",
     "test_layers",
+    "test_many_kinds",
+    "test_images",
+    "test_systems",
     "test_deploy_doc",
 )
 """The story of one stack goes through several files: one deployment takes a minute."""
@@ -87,14 +90,22 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 
 @pytest.fixture(scope="session")
-def account(workspace: Workspace) -> Account:
-    """A new, empty AWS account in an emulator of our own, where roles are enforced.
+def emulator(workspace: Workspace) -> Emulator:
+    """An AWS of our own, where roles are enforced.
 
     An attached provider has the credentials of its own environment, so that the account is the one that these name.
     """
     key = os.environ.get("AWS_ACCESS_KEY_ID", "")
     number = key if len(key) == len(ACCOUNT) and key.isdigit() else ACCOUNT
-    return Emulator(workspace, account=number, region=REGION).start()
+    emulator = Emulator(workspace, account=number, region=REGION)
+    emulator.start()
+    return emulator
+
+
+@pytest.fixture(scope="session")
+def account(emulator: Emulator) -> Account:
+    """A new, empty account of it."""
+    return emulator.account
 
 
 @pytest.fixture(scope="session")

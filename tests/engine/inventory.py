@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from components.code_package import REVISION_FILE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sandbox.account import Account
+
 
 Inventory = dict[str, Any]
 """`service/kind/name` → what AWS says of it."""
@@ -159,7 +162,8 @@ def code_of(client: Any, name: str, version: str) -> dict[str, bytes]:
 def _version_of(client: Any, one: dict[str, Any]) -> dict[str, Any]:
     """One version, with the files of its code: how they are zipped differs between deployment tools."""
     files = code_of(client, one["FunctionName"], one["Version"])
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    # The revision is a digest over names that end in a random part, which is another in each deployment.
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items() if name != REVISION_FILE}
     return {**one, "Layers": [layer["Arn"] for layer in one.get("Layers") or ()], "files": hashes}
 
 

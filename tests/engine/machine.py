@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from layer_builds import Target
-from layer_builds.targets import host_architecture
+from components.systems import SYSTEMS
+from layer_builds.plan import Target, host_architecture
 from sandbox.lambda_code import PROXY_VARIABLE, running_runtime
 
 if TYPE_CHECKING:
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 def local_target() -> Target:
     """This machine's CPU and the running Python."""
     return Target(running_runtime(), host_architecture())
+
+
+def embedding_alone(host_url: str, openai_url: str, pinecone_url: str) -> dict[str, Any]:
+    """The config of a stack that has the embedding system and no other, run here."""
+    others: dict[str, Any] = {f"strata:{name}": None for name in SYSTEMS if name != "embedding"}
+    return {**others, "strata:embedding": embedding_config(host_url, openai_url, pinecone_url)}
 
 
 def embedding_config(host_url: str, openai_url: str, pinecone_url: str) -> Mapping[str, Any]:

@@ -32,6 +32,7 @@ ENDPOINTS = (
     "apigatewayv2",
     "cloudwatch",
     "dynamodb",
+    "ecr",
     "events",
     "iam",
     "kms",
@@ -188,7 +189,7 @@ class Checkout:
 
         Args:
             name: the stack's.
-            config: by full key; objects are merged with what is there.
+            config: by full key; objects are merged with what is there, and None takes a key away.
             of: the stack file to begin with.
         """
         content = yaml.safe_load((self.path / f"Pulumi.{of}.yaml").read_text())["config"]
@@ -196,7 +197,8 @@ class Checkout:
         for key, value in {**self.provider(), **config}.items():
             known = base.get(key)
             base[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
-        (self.path / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": base}, sort_keys=False))
+        given = {key: value for key, value in base.items() if value is not None}
+        (self.path / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": given}, sort_keys=False))
         self.pulumi("stack", "init", name).ok()
 
     def provider(self) -> dict[str, Any]:

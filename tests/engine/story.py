@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 import shutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.engine.inventory import Inventory, inventory
-from tests.engine.machine import embedding_config
+from tests.engine.machine import embedding_alone
 from tests.engine.steps import step
+from tests.engine.timeout_watch import TimeoutWatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,17 @@ def canary() -> str:
     return f"sk-canary-{secrets.token_hex(16)}"
 
 
+class SlowerAndBack(NamedTuple):
+    """A raised and a lowered timeout."""
+
+    slow: str
+    """The version that may run for 900 s."""
+    newest: str
+    """The version that may run for 136 s."""
+    seen: list[tuple[int, int]]
+    """As `TimeoutWatch` has it."""
+
+
 @dataclass
 class Story:
     """Two stacks in one account. `first` keeps its replaced layer versions; `second` does not."""
@@ -43,9 +55,7 @@ class Story:
     @property
     def config(self) -> dict[str, Any]:
         """What is laid over the local stack's config."""
-        return {
-            "strata:embedding": embedding_config(self.world.host.url, self.world.openai_url, self.world.pinecone_url)
-        }
+        return embedding_alone(self.world.host.url, self.world.openai_url, self.world.pinecone_url)
 
     @property
     def as_deployed(self) -> Path:
@@ -115,9 +125,22 @@ class Story:
         return self.ops("rollback", "embedding").ok()
 
     @step
+    def slower_and_back(self) -> SlowerAndBack:
+        """Two plain `up`s: one raises the timeout to 900 s, one lowers it to 136 s."""
+        _ = self.rolled_back
+        self.ops("rollback", "embedding", "--to", "latest").ok()
+        with TimeoutWatch(self.checkout.account, self.function()) as watch:
+            for seconds in (900, 136):
+                path = "strata:embedding.timeout_seconds"
+                self.checkout.pulumi("config", "set", "--path", path, str(seconds), "--stack", FIRST).ok()
+                self.up().ok()
+        newest = int(self.live()["Version"])
+        return SlowerAndBack(str(newest - 1), str(newest), watch.seen)
+
+    @step
     def side_by_side(self) -> tuple[Inventory, Inventory]:
         """The account with one stack, and after a second was deployed and destroyed beside it."""
-        _ = self.rolled_back
+        _ = self.slower_and_back
         before = inventory(self.checkout.account)
         self.checkout.stack(SECOND, self.config)
         self.up(SECOND).ok()

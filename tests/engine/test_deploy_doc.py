@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from components.systems import SYSTEMS
 from tests.engine.canary import ArgumentWatch
 from tests.engine.inventory import Inventory, inventory
 from tests.engine.machine import embedding_config
@@ -69,6 +70,10 @@ def keys_ever_written(account: Account) -> set[str]:
     return {str(one["Key"]) for page in pages for one in page.get("Versions", [])}
 
 
+OTHERS = {f"strata:{name}" for name in SYSTEMS if name != "embedding"}
+"""The page's commands set the embedding system up."""
+
+
 def write_config(checkout: Checkout, world: World) -> None:
     """`Pulumi.dev.yaml`, with this machine and the emulator in it; the page's own commands add the rest."""
     config = yaml.safe_load((checkout.path / "Pulumi.dev.yaml").read_text())["config"]
@@ -76,6 +81,7 @@ def write_config(checkout: Checkout, world: World) -> None:
     del here["pinecone_index_host"]
     small = {"openai_embedding_model": "text-embedding-3-small", "dimensions": 384}
     config["strata:embedding"] = {**config["strata:embedding"], **here, **small}
+    config = {key: value for key, value in config.items() if key not in OTHERS}
     config |= {**checkout.provider(), "strata:layers": {"compiler": "running"}}
     del config["aws:region"]
     (checkout.path / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": config}))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from layer_builds import Target, layer_digest, load_layer
+from components.systems import SYSTEMS
+from layer_builds.plan import Target, layer_digest, load_layer
 from tests.engine.machine import local_target
 from tests.engine.steps import step
 
@@ -79,8 +80,14 @@ class Story:
         for name in PACKAGES:
             self.write_layer(name)
         shutil.copy(Path(__file__).with_name("two_functions.py"), self.checkout.path / "__main__.py")
+        for name in PACKAGES:
+            handler = self.checkout.path / "lambdas" / name / "handler.py"
+            handler.parent.mkdir()
+            handler.write_text("def handler(event, context):\n    return event\n")
         config = {"runtime": self.target.runtime, "architecture": self.target.architecture}
-        self.checkout.stack(STACK, {"strata:embedding": config, "strata:layers": {"compiler": "pinned"}})
+        sections: dict[str, Any] = {f"strata:{name}": config for name in PACKAGES}
+        sections |= {f"strata:{name}": None for name in SYSTEMS}
+        self.checkout.stack(STACK, {**sections, "strata:layers": {"compiler": "pinned"}})
         self.up().ok()
         return self.deployed()
 
@@ -182,6 +189,27 @@ def test_with_the_lock_mended_the_stack_is_as_it_was(story: Story) -> None:
     assert story.failure.code != 0
     run = story.checkout.pulumi("preview", "--expect-no-changes", "--stack", STACK).ok()
     assert run.changed == {}
+
+
+def test_a_lost_artifact_is_found_and_published_again_and_one_of_other_bytes_is_not_overwritten(story: Story) -> None:
+    """A layer version would have been made from a key that is gone, since nothing in the program had changed."""
+    assert story.first
+    layer, s3 = story.outputs()["layers"]["engine-left"], story.checkout.account.client("s3")
+    where = {"Bucket": layer["bucket"], "Key": layer["key"]}
+    before = s3.head_object(**where, ChecksumMode="ENABLED")["ChecksumSHA256"]
+    s3.delete_object(**where)
+    assert story.checkout.pulumi("preview", "--expect-no-changes", "--stack", STACK).ok().changed == {}
+    found = story.checkout.python("ops", "doctor", "--stack", STACK, "--only", "artifacts", "--json").ok()
+    [lost] = [check for check in json.loads(found.stdout)["checks"] if check["state"] == "warn"]
+    assert lost["check"] == f"artifact of {layer['name']}"
+    publish = lost["remedy"].strip("`").split()[2:]
+    s3.put_object(**where, Body=b"somebody else's")
+    refused = story.checkout.python(*publish).failed()
+    assert "a published artifact is never overwritten" in refused.output
+    assert s3.get_object(**where)["Body"].read() == b"somebody else's"
+    s3.delete_object(**where)
+    assert json.loads(story.checkout.python(*publish).ok().stdout)["uploaded"]
+    assert s3.head_object(**where, ChecksumMode="ENABLED")["ChecksumSHA256"] == before
 
 
 def test_versions_are_kept_once_config_says_so(story: Story) -> None:

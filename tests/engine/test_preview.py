@@ -50,8 +50,9 @@ def test_a_preview_opens_no_connection_to_anything_but_the_cloud(preview: Run) -
 
 def test_the_preview_shows_the_whole_stack_as_the_tests_of_the_program_know_it(preview: Run) -> None:
     shown = {f"{step.kind}::{step.name}" for step in preview.steps}
-    golden = (ROOT / "tests" / "program" / "golden" / "dev.txt").read_text().split()
-    expected = {"::".join([urn.split("::")[2].rsplit("$", 1)[-1], urn.split("::")[3]]) for urn in golden}
+    golden = (ROOT / "tests" / "program" / "golden" / "dev.txt").read_text().splitlines()
+    urns = [line.split("::") for line in golden if line.startswith("urn:")]
+    expected = {"::".join([kind.rsplit("$", 1)[-1], name]) for _, _, kind, name in urns}
     assert shown - {name for name in shown if name.startswith("pulumi:providers:")} == expected
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.engine.world import until
 
 if TYPE_CHECKING:
     from tests.engine.story import Story
@@ -77,3 +80,76 @@ def test_after_a_rollback_an_up_leaves_the_alias_where_it_is(story: Story) -> No
     assert story.rolled_back
     assert story.up("first", "--expect-no-changes").ok().changed == {}
     assert story.live()["Version"] == "1"
+
+
+def test_at_no_moment_of_an_up_may_the_live_version_run_longer_than_its_queue_hides_a_message(story: Story) -> None:
+    """Lowered or raised: one of the two had a window between queue and alias, whichever came first."""
+    seen = story.slower_and_back.seen
+    assert {900, 136} <= {timeout for timeout, _ in seen}, "nobody looked while both versions were live"
+    assert {hidden for _, hidden in seen} == {5_400, 900}
+    assert [(timeout, hidden) for timeout, hidden in seen if timeout > hidden] == []
+
+
+def test_a_version_that_runs_longer_than_its_queue_hides_a_message_is_refused(story: Story) -> None:
+    """One message was handled twice at once."""
+    slow, newest, _ = story.slower_and_back
+    sqs, queue = story.checkout.account.client("sqs"), story.function()["queue_url"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "816"})
+    refused = story.ops("rollback", "embedding", "--to", slow).failed()
+    assert "its timeout is 900 s, and its queue's visibility timeout 816 s" in refused.output
+    assert story.live()["Version"] == newest
+    assert story.preview().ok().changed == {}, "nothing was written"
+    repaired = story.up("first", "--refresh").ok().changed
+    assert {name for name, operations in repaired.items() if "update" in operations} == {"embedding-queue"}
+    story.ops("rollback", "embedding", "--to", slow).ok()
+    story.ops("rollback", "embedding", "--to", "latest").ok()
+    assert story.live()["Version"] == newest
+
+
+def test_traffic_never_meets_a_version_that_cannot_be_imported(story: Story) -> None:
+    """A new version was live before it had been called."""
+    newest = story.slower_and_back.newest
+    source = story.checkout.path / "lambdas" / "embedding" / "handler.py"
+    good = source.read_text()
+    source.write_text(f"{good}\nimport no_such_module\n")
+    broken = story.ops("deploy").failed()
+    assert "no_such_module" in broken.output
+    assert "Traffic stays where it was" in broken.output
+    assert story.live()["Version"] == newest
+    queue = story.function()["queue_url"]
+    story.world.send(queue, {"id": "meanwhile", "text": "The old version takes it."})
+    story.world.until_left(queue, 0)
+    source.write_text(good)
+    assert json.loads(story.ops("deploy", "--json").ok().stdout)["moved"]["embedding"]["from"] == newest
+    assert story.preview().ok().changed == {}
+
+
+def test_a_rollback_while_an_update_runs_is_refused_and_works_afterwards(story: Story) -> None:
+    """It reported one version and wrote it; the update then moved the alias to another."""
+    _ = story.slower_and_back
+    newest = story.live()["Version"]
+    locks = story.checkout.backend / ".pulumi" / "locks" / "organization" / "strata" / "first"
+    update = threading.Thread(target=lambda: story.up("first", "--refresh"))
+    update.start()
+    try:
+        until(lambda: any(locks.glob("*.json")), "the update takes no lock")
+        refused = story.ops("rollback", "embedding", "--to", "2").failed()
+        assert "an update of stack first is running, by " in refused.output
+        assert update.is_alive(), "the update ended before rollback had looked"
+    finally:
+        update.join()
+    assert story.live()["Version"] == newest
+    story.ops("rollback", "embedding", "--to", "2").ok()
+    assert story.live()["Version"] == "2"
+    assert story.preview().ok().changed == {}
+
+
+def test_a_live_version_that_does_not_exist_is_found_by_doctor(story: Story) -> None:
+    """99 previewed green."""
+    _ = story.slower_and_back
+    path = "strata:embedding.live_version"
+    story.checkout.pulumi("config", "set", "--path", path, "99", "--stack", "first").ok()
+    found = json.loads(story.ops("doctor", "--json").stdout)
+    live = next(one for one in found["checks"] if one["check"] == "live version of embedding")
+    assert (live["state"], "live_version is 99, which does not exist" in live["found"]) == ("fail", True)
+    story.checkout.pulumi("config", "rm", "--path", path, "--stack", "first").ok()

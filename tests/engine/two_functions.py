@@ -6,55 +6,30 @@ alone, needs a second layer and a second function.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pulumi
 
-from components.code import code_package
-from components.foundation import Foundation
-from components.function import LambdaFunction, LambdaFunctionArgs
-from components.settings import load_settings
-from components.stack_config import stack_config
-from components.validation import SettingsError
-from layer_builds import LayerBuildError, check_function_budget, load_layer
+from components.function_settings import FunctionSettings
+from components.package import Zip
+from components.program import deploy
+from components.system import System
 
-NAMES = ("left", "right")
+if TYPE_CHECKING:
+    from components.house import House, SystemArgs
 
 
-def functions(foundation: Foundation) -> dict[str, LambdaFunction]:
-    """Both functions."""
-    settings = foundation.settings.embedding
-    assert settings is not None
-    code = code_package("embedding")
-    layers = {name: load_layer(f"engine-{name}") for name in NAMES}
-    for name, layer in layers.items():
-        check_function_budget(name, code.bytes, [layer], settings.target)
-    return {
-        name: LambdaFunction(
-            name,
-            LambdaFunctionArgs(
-                code=code,
-                handler="lambdas.embedding.handler.handler",
-                target=settings.target,
-                layers=[foundation.layer(layer, settings.target)],
-                memory_mb=settings.memory_mb,
-                timeout_seconds=settings.timeout_seconds,
-                log_retention_days=1,
-            ),
-        )
-        for name, layer in layers.items()
-    }
+class Small(pulumi.ComponentResource):
+    """A system of one function and nothing else."""
+
+    def __init__(self, name: str, args: SystemArgs[FunctionSettings], house: House) -> None:
+        super().__init__("strata:components:Small", name)
+        house.function(name, args, opts=pulumi.ResourceOptions(parent=self))
+        self.register_outputs({})
 
 
-def main() -> None:
-    """As the real program: everything is checked first."""
-    try:
-        foundation = Foundation(load_settings(stack_config(), stack=pulumi.get_stack()))
-        made = functions(foundation)
-    except (SettingsError, LayerBuildError) as wrong:
-        raise pulumi.RunError(str(wrong)) from None
-    for name, value in foundation.exports().items():
-        pulumi.export(name, value)
-    pulumi.export("functions", {name: function.exports() for name, function in made.items()})
+SYSTEMS = {name: System(FunctionSettings, Small, package=Zip((f"engine-{name}",))) for name in ("left", "right")}
 
 
 if __name__ == "__main__":
-    main()
+    deploy(SYSTEMS)

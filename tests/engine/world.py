@@ -7,14 +7,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandbox.faults import Fault
 from sandbox.lambda_host import LambdaHost
-from sandbox.minilm import MiniLM
-from sandbox.openai_server import OpenAIState
-from sandbox.openai_server import create_app as openai_app
-from sandbox.pinecone_server import IndexSpec, PineconeState
-from sandbox.pinecone_server import create_app as pinecone_app
-from sandbox.serving import Server
+from sandbox.standins.faults import Fault
+from sandbox.standins.openai.minilm import MiniLM
+from sandbox.standins.openai.server import OpenAIState
+from sandbox.standins.openai.server import create_app as openai_app
+from sandbox.standins.pinecone.server import IndexSpec, PineconeState
+from sandbox.standins.pinecone.server import create_app as pinecone_app
+from sandbox.standins.serving import Server
 from tests.vocabulary import vocabulary
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layer_builds import LayerBuildError
-from layer_builds.archive import Entry, check_hygiene, read_entries, write_archive
-from layer_builds.licences import read_packages
-from layer_builds.spec import is_plain_path
+from layer_builds.build.archive import Entry, write_archive
+from layer_builds.build.unpacking import check_hygiene, read_entries
+from layer_builds.plan import LayerBuildError, is_plain_path
+from layer_builds.ship.packaged import read_packages
 from tests.fuzz.bounds import cpu_seconds, fuzzed, memory_bytes
 
 LIMIT = 4_000_000
@@ -91,7 +91,7 @@ def zipped(members: list[Member]) -> bytes:
     with zipfile.ZipFile(out, "w") as archive:
         for member in members:
             info = zipfile.ZipInfo("x", (1980, 1, 1, 0, 0, 0))
-            info.filename = info.orig_filename = member.name  # ZipInfo's constructor would mend it
+            info.filename = info.orig_filename = member.name  # ZipInfo's constructor would fix it
             info.external_attr = member.mode << 16
             info.compress_type = member.method
             with warnings.catch_warnings():

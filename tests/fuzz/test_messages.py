@@ -21,6 +21,7 @@ from lambdas.embedding.messages import (
     metadata_bytes,
     parse,
 )
+from lambdas.shared.blank import is_blank
 from tests.fuzz.bounds import cpu_seconds, fuzzed
 
 ANY_TEXT = st.text(st.characters(), max_size=60)  # halves of surrogate pairs too
@@ -29,9 +30,10 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=4),
     max_leaves=10,
 )
-OBJECTS = st.dictionaries(st.sampled_from(["id", "text", "namespace", "metadata"]) | ANY_TEXT, JSON, max_size=5)
-# Texts that UTF-8 can hold and that are not blank.
-TEXTS = st.text(min_size=1, max_size=80).filter(lambda text: bool(text.strip()))
+KEYS = st.sampled_from(["id", "text", "namespace", "metadata", "delete"])
+OBJECTS = st.dictionaries(KEYS | ANY_TEXT, JSON, max_size=5)
+# Texts that UTF-8 can hold and that show something.
+TEXTS = st.text(min_size=1, max_size=80).filter(lambda text: not is_blank(text))
 FIELDS = st.dictionaries(
     st.text(min_size=1, max_size=12).filter(lambda n: n[0] != "$" and n != TEXT_FIELD and not n.startswith(OWN_PREFIX)),
     st.text(max_size=30) | st.booleans() | st.integers(-(2**53), 2**53) | st.lists(st.text(max_size=8), max_size=3),
@@ -52,7 +54,8 @@ def parsed(body: str) -> Message | None:
         assert refusal.isprintable()
         assert len(refusal) < 300
         return None
-    assert message.text.strip()
+    assert message.delete == is_blank(message.text)
+    assert not message.delete or message.named
     message.text.encode()
     assert message.id.isascii()
     assert 0 < len(message.id) <= MAX_ID_LENGTH
@@ -108,6 +111,13 @@ def test_a_plain_text_and_the_same_text_in_json_have_one_id(text: str) -> None:
         plain = parsed(text)
         assert plain is not None
         assert plain == parsed(json.dumps({"text": text}))
+
+
+@fuzzed
+@given(key=IDS.filter(lambda key: "#" not in key), namespace=st.none() | st.just("docs"))
+def test_a_deletion_is_its_id_and_namespace(key: str, namespace: str | None) -> None:
+    message = parsed(json.dumps({"id": key, "delete": True, "namespace": namespace}))
+    assert message == Message(id=key, text="", named=True, namespace=namespace, delete=True)
 
 
 @fuzzed

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layer_builds import LayerBuildError, Target
-from layer_builds.elf import NativeFile, check_native
+from layer_builds.build.elf import NativeFile, check_native
+from layer_builds.plan import LayerBuildError, Target
 from tests.fuzz.bounds import cpu_seconds, fuzzed, memory_bytes, thorough
 
 TARGET = Target("python3.13", "x86_64")

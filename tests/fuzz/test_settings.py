@@ -12,13 +12,17 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.settings import COMMON_SECTIONS, SYSTEM_SECTIONS, SettingsError, load_settings
-from components.validation import shown
+from components.problems import shown
+from components.settings import load_settings
+from components.stack_sections import COMMON_SECTIONS
+from components.systems import SYSTEMS
+from components.validation import SettingsError
 from tests.fuzz.bounds import cpu_seconds, fuzzed
 
-SECTIONS = {**COMMON_SECTIONS, **SYSTEM_SECTIONS}
-# No key takes a list, and none an object with such a key.
-NEVER_RIGHT = st.sampled_from([[], [1, 2], {"no such key": []}, [{"a": "b"}]])
+MODELS = {name: system.settings for name, system in SYSTEMS.items()}
+SECTIONS = {**COMMON_SECTIONS, **MODELS}
+# No key takes a list of such things, and none an object with such a key.
+NEVER_RIGHT = st.sampled_from([[None], {"no such key": []}, [{"a": "b"}]])
 KEYS = sorted((section, key) for section, model in SECTIONS.items() for key in model.model_fields)
 UNKNOWN = st.text(min_size=1, max_size=20).filter(lambda name: all(name != key for _, key in KEYS))
 
@@ -27,7 +31,7 @@ def refused(config: dict[str, str], stack: str = "dev") -> SettingsError | None:
     """The error that a config is refused with; None when it passes."""
     try:
         with cpu_seconds(5):
-            load_settings(config, stack=stack)
+            load_settings(config, MODELS, stack=stack)
     except SettingsError as error:
         return error
     return None

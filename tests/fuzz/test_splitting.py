@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.embedding.chunks import ENCODING, LEAST_LIMIT, Tokenizer
+from lambdas.embedding.documents import chunk_id
 from lambdas.embedding.errors import RejectedMessageError
-from lambdas.embedding.vectors import chunk_id
+from lambdas.shared.blank import is_blank
 from tests.fuzz.bounds import cpu_seconds, fuzzed
 from tests.vocabulary import vocabulary
 
@@ -63,6 +64,10 @@ def tokenizer() -> Tokenizer:
         return Tokenizer()
 
 
+def shown(text: str) -> str:
+    return "".join(character for character in text if not is_blank(character))
+
+
 @fuzzed
 @given(text=TEXTS, limit=LIMITS)
 def test_chunks_joined_are_the_text_and_each_fits(tokenizer: Tokenizer, text: str, limit: int) -> None:
@@ -72,7 +77,8 @@ def test_chunks_joined_are_the_text_and_each_fits(tokenizer: Tokenizer, text: st
     except RejectedMessageError as error:
         # Only where single characters take more tokens than a chunk may have; cl100k needs four at most.
         raise AssertionError(f"refused although {LEAST_LIMIT} tokens hold any character: {error}") from None
-    assert "".join(chunk.text for chunk in chunks) == text
+    joined = "".join(chunk.text for chunk in chunks)
+    assert joined == text or shown(joined) == shown(text)  # blank parts are no chunks
     encoding = tiktoken.get_encoding(ENCODING)
     for chunk in chunks:
         assert chunk.text
@@ -88,7 +94,9 @@ def test_tokens_are_conserved_but_for_the_cuts(tokenizer: Tokenizer, text: str, 
     chunks = tokenizer.split(text, limit)
     whole = tokenizer.count(text)
     total = sum(chunk.tokens for chunk in chunks)
-    assert abs(total - whole) <= 8 * (len(chunks) - 1)
+    assert total - whole <= 8 * len(chunks)
+    if "".join(chunk.text for chunk in chunks) == text:
+        assert abs(total - whole) <= 8 * (len(chunks) - 1)
     # Nor are there far more chunks, thus vectors and requests, than the text needs.
     assert len(chunks) <= 2 * -(-whole // limit) + 1
 

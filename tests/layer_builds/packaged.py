@@ -8,13 +8,12 @@ import stat
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from layer_builds import Target, load_layer
-from layer_builds.locks import Lock, Pin, lock_inputs
+from layer_builds.plan import Lock, Pin, Target, load_layer, lock_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from layer_builds import LayerSpec
+    from layer_builds.plan import LayerSpec
 
 TARGET = Target("python3.13", "arm64")
 WORDS = b"one two three\n"

@@ -5,26 +5,37 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import platform
 import stat
 import struct
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import deflate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layer_builds import LayerBuildError, Target, in_target, qemu
-from layer_builds.archive import LEVEL, check_compressor, check_hygiene, content_sha256, read_entries, write_archive
-from layer_builds.spec import is_plain_path
+from layer_builds.build import in_target
+from layer_builds.build.archive import LEVEL, check_compressor, content_sha256, write_archive
+from layer_builds.build.unpacking import check_hygiene, read_entries
+from layer_builds.host import qemu
+from layer_builds.host.interpreters import find_interpreter
+from layer_builds.plan import RUNTIMES, LayerBuildError, Target, is_plain_path
+
+if TYPE_CHECKING:
+    from layer_builds.plan import Runtime
 
 PATHS = st.from_regex(r"[a-zä漢_.]{1,8}(/[a-zä漢_.]{1,8}){0,3}", fullmatch=True).filter(is_plain_path)
 GOLDEN_ARCHIVE = "6405dae63ed7e669"
-GOLDEN_BYTECODE = {"3.11.7": "02951590235e4359", "3.12.1": "9f8c3cbbbfe00880", "3.13.0": "c6c8a4e68d6e77d4"}
+GOLDEN_BYTECODE = {
+    "3.11.7": "02951590235e4359",
+    "3.12.1": "9f8c3cbbbfe00880",
+    "3.13.0": "c6c8a4e68d6e77d4",
+    "3.14.8": "6ceec3dc95a45370",
+}
 
 
 def write_tree(folder: Path, files: dict[str, bytes]) -> Path:
@@ -54,14 +65,20 @@ def test_the_golden_archive_changes_only_with_format(tmp_path: Path) -> None:
     assert found == GOLDEN_ARCHIVE, "other bytes: raise FORMAT in digest.py, then note the new hash here"
 
 
-def test_the_golden_bytecode_changes_only_with_format() -> None:
-    source = b'"""Doc."""\nimport os\nclass A:\n    x = {"b", "a", 1.5}\n    def f(self, y=("p", b"q")):\n'
-    source += b"        return self.x in y\n"
-    version = platform.python_version()
-    if version not in GOLDEN_BYTECODE:
-        pytest.skip(f"noted for the pinned compilers, and this is {version}")
-    found = hashlib.sha256(in_target.bytecode(source, "/opt/python/a.py")[16:]).hexdigest()[:16]
-    assert found == GOLDEN_BYTECODE[version], "other bytecode: raise FORMAT in digest.py, note it here"
+@pytest.mark.parametrize("runtime", RUNTIMES.values(), ids=lambda runtime: runtime.name)
+def test_the_golden_bytecode_changes_only_with_format(runtime: Runtime) -> None:
+    """Of each pinned compiler that is on this machine."""
+    source = '"""Doc."""\nimport os\nclass A:\n    x = {"b", "a", 1.5}\n    def f(self, y=("p", b"q")):\n'
+    source += "        return self.x in y\n"
+    try:
+        python = find_interpreter(runtime.compiler)
+    except LayerBuildError:
+        pytest.skip(f"CPython {runtime.compiler}, the pinned compiler of {runtime.name}, is not here")
+    code = f"import sys, in_target as it; sys.stdout.buffer.write(it.bytecode({source.encode()!r}, '/opt/python/a.py'))"
+    folder = Path(in_target.__file__).parent
+    done = subprocess.run([python, "-B", "-c", code], cwd=folder, capture_output=True, check=True)
+    found = hashlib.sha256(done.stdout[16:]).hexdigest()[:16]
+    assert found == GOLDEN_BYTECODE[runtime.compiler], "other bytecode: raise FORMAT in digest.py, note it here"
 
 
 def test_bytecode_does_not_depend_on_what_the_process_has_loaded() -> None:
@@ -88,6 +105,17 @@ def test_bytecode_does_not_depend_on_what_the_process_has_loaded() -> None:
     assert len(hashes) == 1
     compiled = in_target.bytecode(b"def f(x):\n    return [i for i in x if i]\n", "/opt/python/f.py")
     assert compiled.count(b"/opt/python/f.py") == 1, "one string for all functions of a module"
+
+
+def test_slices_are_what_they_were(tmp_path: Path) -> None:
+    """Python 3.14 makes constants of them, alone and in tuples, and marshal's version 2 knows none."""
+    shown = "[x[1:2], x[::-3], x[1:2, ::3], x['a':b'c'], x[:10**30], x[True:1.0], ('slice', 1)]"
+    source = f"class Echo:\n    def __getitem__(self, index): return index\nx = Echo()\ndef f(): return {shown}\n"
+    (tmp_path / "plain.py").write_text(source)
+    (tmp_path / "ours.pyc").write_bytes(in_target.bytecode(source.encode(), "/opt/python/ours.py"))
+    code = "import ours, plain; print(repr(ours.f()) == repr(plain.f()), ours.f()[2])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "True (slice(1, 2, None), slice(None, None, 3))\n"
 
 
 @given(st.dictionaries(PATHS, st.binary(max_size=300), max_size=8))
@@ -204,7 +232,7 @@ def test_a_damaged_zip_says_what_to_do(tmp_path: Path, cut: int) -> None:
 def test_a_full_disk_is_not_blamed_on_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive_of(tmp_path, SAMPLE)
     full = Path("/dev/full").open("wb")  # noqa: SIM115 - closed by the one that unpacks
-    monkeypatch.setattr("layer_builds.archive._sink", lambda target: full)
+    monkeypatch.setattr("layer_builds.build.unpacking._sink", lambda target: full)
     with pytest.raises(LayerBuildError, match=r"unpacking out\.zip failed: No space left on device.* MB free in "):
         read_entries(tmp_path / "out.zip", tmp_path / "unpacked")
 
@@ -251,7 +279,7 @@ def test_another_cpu_compresses_to_the_same_bytes(tmp_path: Path) -> None:
     command = qemu.command(target)
     if isinstance(command, str):
         pytest.skip(command)
-    from layer_builds.processes import find_uv  # noqa: PLC0415
+    from layer_builds.host.processes import find_uv  # noqa: PLC0415
 
     requirement = f"deflate=={deflate.__version__}"
     argv = [

@@ -6,17 +6,33 @@ import json
 import re
 import socket
 import tomllib
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from packaging.requirements import Requirement
 
-from layer_builds import ALL_TARGETS, LAYERS_DIR, RUNTIMES, LayerBuildError, Target, layer_names, load_layer
 from layer_builds.__main__ import main
-from layer_builds.audit import CONTROL, EXIT_CLEAN, EXIT_FOUND, EXIT_UNKNOWN, audit, collect_pins, text
-from layer_builds.interpreters import REPOSITORY, RUNTIMES_DIR
-from layer_builds.locks import Lock, Pin, load_lock, lock_inputs
-from layer_builds.processes import Completed, Log, Processes
+from layer_builds.host.interpreters import RUNTIMES_DIR
+from layer_builds.host.processes import Completed, Log, Processes
+from layer_builds.plan import (
+    ALL_TARGETS,
+    LAYERS_DIR,
+    REPOSITORY,
+    RUNTIMES,
+    LayerBuildError,
+    Lock,
+    Pin,
+    Target,
+    layer_names,
+    load_layer,
+    load_lock,
+    lock_inputs,
+)
+from layer_builds.ship.audit import CONTROL, EXIT_CLEAN, EXIT_FOUND, EXIT_UNKNOWN, audit
+from layer_builds.ship.audit_report import text
+from layer_builds.ship.exceptions import load_exceptions
+from layer_builds.ship.pins import collect_pins
 from tests.layer_builds.osv_server import H11, REQUESTS, OsvServer
 
 if TYPE_CHECKING:
@@ -26,6 +42,7 @@ if TYPE_CHECKING:
 ARM = Target("python3.13", "arm64")
 INTEL = Target("python3.12", "x86_64")
 SHA = "a" * 64
+TODAY = datetime.now(tz=UTC).date()
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +78,17 @@ def locked_layer(root: Path, versions: dict[Target, str], name: str = "web-clien
 
 
 def run(root: Path, server: OsvServer, *more: str) -> int:
-    return main(["audit", "web-client", "--layers-dir", str(root), "--service-url", server.url, *more])
+    words = ["audit", "web-client", "--layers-dir", str(root), "--exceptions", str(root / "audit.toml")]
+    return main([*words, "--service-url", server.url, *more])
 
 
-def test_a_lock_that_lags_a_fixed_vulnerability_is_shown_with_the_way_out(
+def accept(root: Path, until: date = TODAY, advisory: str = "CVE-2025-43859", package: str = "h11") -> None:
+    (root / "audit.toml").write_text(
+        f'[[accepted]]\nadvisory = "{advisory}"\npackage = "{package}"\nreason = "no server here"\nuntil = {until}\n'
+    )
+
+
+def test_a_lock_that_lags_a_fixed_vulnerability_is_shown_with_the_remedy(
     tmp_path: Path, service: OsvServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     locked_layer(tmp_path, {ARM: "0.14.0", INTEL: "0.14.0"})
@@ -144,10 +168,10 @@ def test_a_service_that_knows_nothing_is_an_error_and_never_a_clean_audit(
 
 
 def test_the_control_in_a_lock_is_a_finding_like_any_other(service: OsvServer) -> None:
-    found = audit({CONTROL: []}, Processes(Log()), service=service.url, index=service.index)
+    found = audit({CONTROL: []}, Processes(Log()), today=TODAY, service=service.url, index=service.index)
     assert found.findings == ()  # pinned nowhere
     place = next(iter(collect_pins([], RUNTIMES_DIR, None).values()))
-    found = audit({CONTROL: place}, Processes(Log()), service=service.url, index=service.index)
+    found = audit({CONTROL: place}, Processes(Log()), today=TODAY, service=service.url, index=service.index)
     assert [one.advisory for one in found.findings] == ["PYSEC-2018-28"]
 
 
@@ -155,20 +179,59 @@ def test_an_accepted_advisory_is_named_by_any_of_its_names_and_stays_visible(
     tmp_path: Path, service: OsvServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     locked_layer(tmp_path, {ARM: "0.14.0"})
-    assert run(tmp_path, service, "--ignore", "CVE-2025-43859") == EXIT_CLEAN
-    assert "ignored: GHSA-vqfr-h8mv-ghfj of h11 0.14.0, pinned by layer web-client" in capsys.readouterr().out
+    accept(tmp_path)
+    assert run(tmp_path, service) == EXIT_CLEAN
+    shown = capsys.readouterr().out
+    assert f"accepted until {TODAY}: GHSA-vqfr-h8mv-ghfj of h11 0.14.0, pinned by layer web-client" in shown
+    assert "no server here" in shown
+    accept(tmp_path, package="httpx")
+    assert run(tmp_path, service) == EXIT_FOUND  # of another package
 
 
-def test_accepted_until_fixed_ends_with_the_fix(tmp_path: Path, service: OsvServer) -> None:
+def test_an_exception_ends_after_its_last_day(
+    tmp_path: Path, service: OsvServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     locked_layer(tmp_path, {ARM: "0.14.0"})
-    assert run(tmp_path, service, "--ignore-until-fixed", "GHSA-vqfr-h8mv-ghfj") == EXIT_FOUND
-    unfixed = json.loads(json.dumps(H11))
-    unfixed["affected"][0]["ranges"][0]["events"].pop()
-    service.advisories[unfixed["id"]] = unfixed
-    assert run(tmp_path, service, "--ignore-until-fixed", "GHSA-vqfr-h8mv-ghfj") == EXIT_CLEAN
+    yesterday = TODAY - timedelta(days=1)
+    accept(tmp_path, until=yesterday)
+    assert run(tmp_path, service) == EXIT_FOUND
+    assert f"CVE-2025-43859 of h11 was accepted until {yesterday}, so it counts again" in capsys.readouterr().out
 
 
-def test_without_a_fixed_version_the_way_out_is_another(
+def test_an_exception_that_nothing_needs_is_to_be_deleted(
+    tmp_path: Path, service: OsvServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    locked_layer(tmp_path, {ARM: "0.16.0"})
+    accept(tmp_path)
+    assert run(tmp_path, service) == EXIT_CLEAN
+    assert "CVE-2025-43859 of h11 is not known against anything that is pinned: delete it" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[accepted]]\n", "`advisory` of accepted advisory 1 is None"),
+        ('[[accepted]]\nadvisory = "A"\npackage = "p"\nreason = " "\nuntil = 2027-01-01\n', "`reason` .* is ' '"),
+        ('[[accepted]]\nadvisory = "A"\npackage = "p"\nreason = "r"\nuntil = "2027"\n', "`until` .* is '2027'"),
+        ('[[accepted]]\nadvisory = "A"\npackage = "p"\nreason = "r"\nuntil = 2027-01-01\nx = 1\n', "`x` .* is 1"),
+        ("[[ignored]]\n", "tables of .*accepted"),
+        ("accepted = 1\n", "tables of .*accepted"),
+        ("accepted = [1]\n", "`advisory` of accepted advisory 1"),
+        ("[[", "not TOML"),
+    ],
+)
+def test_an_exception_without_a_reason_or_a_day_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "audit.toml").write_text(text)
+    with pytest.raises(LayerBuildError, match=message):
+        load_exceptions(tmp_path / "audit.toml")
+
+
+def test_the_projects_own_exceptions_can_be_read() -> None:
+    assert load_exceptions(LAYERS_DIR.parent / "audit.toml") is not None
+    assert load_exceptions(LAYERS_DIR / "nothing.toml") == ()
+
+
+def test_without_a_fixed_version_the_remedy_is_another(
     tmp_path: Path, service: OsvServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     locked_layer(tmp_path, {ARM: "0.14.0"})
@@ -239,11 +302,11 @@ def test_a_report_of_another_shape_is_an_error_that_says_so(service: OsvServer) 
         return Completed(0, '{"findings": []}', "")
 
     with pytest.raises(LayerBuildError, match="a report of another shape"):
-        audit({CONTROL: []}, other, service=service.url, index=service.index)
+        audit({CONTROL: []}, other, today=TODAY, service=service.url, index=service.index)
 
 
 def test_the_account_of_a_clean_audit_names_the_service(service: OsvServer) -> None:
-    found = audit({("h11", "0.16.0"): []}, Processes(Log()), service=service.url, index=service.index)
+    found = audit({("h11", "0.16.0"): []}, Processes(Log()), today=TODAY, service=service.url, index=service.index)
     assert text(found).endswith(f"no known vulnerabilities, says {service.url}")
 
 
@@ -256,7 +319,7 @@ def test_every_pin_of_every_layer_has_a_hash_and_every_asset_a_sha256() -> None:
         assert {path.stem for path in locks} <= {str(target) for target in ALL_TARGETS}
         for path in locks:
             lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
-            assert lines
+            assert lines or layer.assets or layer.local
             for line in lines:
                 assert re.fullmatch(r"[a-z0-9-]+==\S+ --hash=sha256:[0-9a-f]{64}", line), f"{path.name}: {line}"
         for target in ALL_TARGETS:

@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from layer_builds import Distribution, LayerBuildError, Manifest, ManifestEntry, check_function_budget, layer_digest
-from layer_builds.manifest import load_manifest
+from layer_builds.plan import (
+    Distribution,
+    LayerBuildError,
+    Manifest,
+    ManifestEntry,
+    check_function_budget,
+    layer_digest,
+    load_manifest,
+)
 from tests.layer_builds.wheelhouse import HERE, Wheel, make_layer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from layer_builds.spec import LayerSpec
+    from layer_builds.plan import LayerSpec
 
 MB = 1_000_000
 

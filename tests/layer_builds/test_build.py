@@ -7,37 +7,64 @@ import json
 import os
 import re
 import shutil
+import sqlite3
+import subprocess
 import sys
 import threading
 import warnings
 import zipfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from layer_builds import LayerBuildError, Target, build_layer, in_target, interpreters, layer_digest, verify
-from layer_builds.actions import Check, Compile, Install, PlaceAsset, Prune, Record, Smoke, Together, Zip
-from layer_builds.archive import file_sha256, write_archive
-from layer_builds.build import BuiltLayer, plan_actions, update_manifest
-from layer_builds.elf import check_native
-from layer_builds.locking import staging_folder
-from layer_builds.locks import Pin
-from layer_builds.manifest import Manifest, load_manifest
-from layer_builds.spec import LayerSpec, load_layer
-from layer_builds.tree import drop, prune
+from layer_builds.build import in_target
+from layer_builds.build.archive import tree_files, write_archive
+from layer_builds.build.assets import PlaceAsset
+from layer_builds.build.builder import build_layer, plan_actions
+from layer_builds.build.compiling import Compile
+from layer_builds.build.elf import check_native
+from layer_builds.build.install import Install
+from layer_builds.build.job import InTurn, Together
+from layer_builds.build.made import Made
+from layer_builds.build.outcome import update_manifest
+from layer_builds.build.prune import drop, mentions_tests, prune
+from layer_builds.build.records import fingerprint
+from layer_builds.build.steps import Check, Prune, Record, Smoke, Zip
+from layer_builds.build.verify import verify
+from layer_builds.host.disk import file_sha256
+from layer_builds.host.folders import BUILD_DIR_VARIABLE
+from layer_builds.host.guards import staging_folder
+from layer_builds.host.interpreters import find_interpreter, target_runtime_root
+from layer_builds.plan import (
+    REPOSITORY,
+    LayerBuildError,
+    LayerSpec,
+    Manifest,
+    Pin,
+    Target,
+    layer_digest,
+    load_layer,
+    load_lock,
+    load_manifest,
+)
 from tests.layer_builds.wheelhouse import COMPILER, HERE, Installer, Wheel, alpha, beta, elf, make_layer, relock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from layer_builds.build.finished import BuiltLayer
+    from layer_builds.host.processes import Completed
 
 OTHER = {"arm64": "x86_64", "x86_64": "arm64"}[HERE.architecture]
 
 
 @pytest.fixture(autouse=True)
 def build_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(interpreters, "BUILD_DIR", tmp_path / "build")
+    monkeypatch.setenv(BUILD_DIR_VARIABLE, str(tmp_path / "build"))
     return tmp_path / "build"
 
 
@@ -146,7 +173,7 @@ def test_two_builds_of_one_layer_at_once_both_get_into_its_manifest(
             beside.join(0.5)  # long enough to be lost, if it does not wait
         return manifest
 
-    monkeypatch.setattr("layer_builds.build.load_manifest", load)
+    monkeypatch.setattr("layer_builds.build.outcome.load_manifest", load)
     update_manifest(layer, [first])
     beside.join()
     assert set(load_manifest(layer).entries) == {str(first.target), str(second.target)}
@@ -162,7 +189,7 @@ def test_a_file_changed_in_uvs_cache_does_not_get_into_a_layer(tmp_path: Path, b
     built = build(layer, installer)
     assert built.path.read_bytes() == kept
     assert "uv's cache holds a changed alpha/__init__.py of package alpha 1.0" in built.notes[0]
-    assert "`uv cache clean alpha` mends it" in built.notes[0]
+    assert "`uv cache clean alpha` fixes it" in built.notes[0]
     assert installer.installed[-2:] == [
         ["alpha-1.0-py3-none-any.whl", "beta-1.0-py3-none-any.whl"],
         ["alpha-1.0-py3-none-any.whl"],
@@ -174,6 +201,134 @@ def test_a_wheel_whose_own_record_is_wrong_is_told_from_a_changed_cache(tmp_path
     wrong = f"gamma.py,sha256=AAAA,1\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
     built = build(*small(tmp_path, Wheel("gamma", files={"gamma.py": b"VALUE = 3\n"}, record=wrong)))
     assert built.notes == ("gamma.py of package gamma 1.0 is not what its RECORD says: its wheel was made so",)
+
+
+def test_what_one_layer_installed_compiled_and_packed_costs_the_next_nothing(tmp_path: Path, build_dir: Path) -> None:
+    layer, installer = small(tmp_path)
+    first = build(layer, installer)
+    kept = first.path.read_bytes()
+    again = build_layer(layer, HERE, compiler=COMPILER, run=without_compiling(installer), force=True)
+    assert (again.path.read_bytes(), len(installer.installs)) == (kept, 1)
+    assert again.notes[0].startswith("smoke call not repeated: it was made with the same files on ")
+    more, other = make_layer(tmp_path / "more" / "layers", [alpha(), beta(), Wheel("gamma", files={"gamma.py": b""})])
+    assert not build_layer(more, HERE, compiler=COMPILER, run=without_compiling(other)).hit
+    assert other.installed == [["gamma-1.0-py3-none-any.whl"]]
+
+
+def without_compiling(installer: Installer) -> Installer:
+    class Watched(Installer):
+        def __call__(self, argv: Sequence[str], **options: Any) -> Completed:
+            assert "/alpha/__init__.py" not in (options.get("stdin") or "") or '"compile"' not in options["stdin"]
+            return installer(argv, **options)
+
+    return Watched([])
+
+
+@pytest.mark.parametrize("damage", ["longer", "same size", "gone", "facts"])
+def test_a_damaged_wheel_folder_is_made_anew(tmp_path: Path, build_dir: Path, damage: str) -> None:
+    layer, installer = small(tmp_path)
+    kept = build(layer, installer).path.read_bytes()
+    (file,) = (build_dir / "wheels").glob("*/files/alpha/__init__.py")
+    facts = next(parent / "facts.json" for parent in file.parents if (parent / "facts.json").is_file())
+    {
+        "longer": lambda: file.write_text("VALUE = 100\n"),
+        "same size": lambda: file.write_text("VALUE = 9\n"),
+        "gone": file.unlink,
+        "facts": lambda: facts.write_text("{"),
+    }[damage]()
+    assert build_layer(layer, HERE, compiler=COMPILER, run=installer, force=True).path.read_bytes() == kept
+    assert installer.installed[1:] == [["alpha-1.0-py3-none-any.whl"]]
+
+
+@pytest.mark.parametrize("damage", ["longer", "same size", "gone", "facts", "the folder is a file"])
+def test_damaged_bytecode_of_a_wheel_is_made_anew(tmp_path: Path, build_dir: Path, damage: str) -> None:
+    layer, installer = small(tmp_path)
+    kept = build(layer, installer).path.read_bytes()
+    (file,) = (build_dir / "wheels").glob(f"*/bytecode-*-{COMPILER}/alpha/__pycache__/__init__.*.pyc")
+    folder = file.parent.parent.parent
+    {
+        "longer": lambda: file.write_bytes(file.read_bytes() + b"more"),
+        "same size": lambda: file.write_bytes(bytes(file.stat().st_size)),
+        "gone": file.unlink,
+        "facts": lambda: folder.with_suffix(folder.suffix + ".json").write_text("{"),
+        "the folder is a file": lambda: (shutil.rmtree(folder), folder.touch()),
+    }[damage]()
+    (build_dir / "made.sqlite").unlink()
+    assert build_layer(layer, HERE, compiler=COMPILER, run=installer, force=True).path.read_bytes() == kept
+    assert len(installer.installs) == 1
+
+
+@pytest.mark.parametrize("damage", ["file", "values"])
+def test_what_was_made_before_and_is_damaged_is_made_anew(tmp_path: Path, build_dir: Path, damage: str) -> None:
+    layer, installer = small(tmp_path)
+    kept = build(layer, installer).path.read_bytes()
+    file = build_dir / "made.sqlite"
+    if damage == "file":
+        file.write_bytes(b"not a database at all" * 100)
+    else:
+        with closing(sqlite3.connect(file)) as database, database:
+            assert database.execute("UPDATE made SET value = x'00' || value").rowcount > 10
+    again = build_layer(layer, HERE, compiler=COMPILER, run=installer, force=True)
+    assert again.path.read_bytes() == kept
+    assert again.notes == ()  # the smoke call was made again
+    assert build_layer(layer, HERE, compiler=COMPILER, run=installer, force=True).notes != ()
+
+
+def test_a_call_that_changes_is_made_again(tmp_path: Path) -> None:
+    layer, installer = small(tmp_path)
+    build(layer, installer)
+    (layer.directory / "smoke.py").write_text("def smoke():\n    raise ValueError('changed')\n")
+    with pytest.raises(LayerBuildError, match="ValueError: changed"):
+        build_layer(layer, HERE, compiler=COMPILER, run=installer, force=True)
+
+
+def test_a_call_is_not_repeated_by_the_same_python_under_another_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in another folder of builds, which links to the Pythons of the first."""
+    layer, installer = small(tmp_path)
+    assert not any("not repeated" in note for note in build(layer, installer).notes)
+    real = getattr(sys, "_base_executable", sys.executable)
+    link = tmp_path / "bin" / Path(real).name
+    link.parent.mkdir()
+    link.symlink_to(os.path.realpath(real))
+    monkeypatch.setattr(sys, "_base_executable", str(link), raising=False)
+    find_interpreter.cache_clear()
+    try:
+        again = build_layer(layer, HERE, compiler=COMPILER, run=installer, force=True)
+        assert find_interpreter(COMPILER) == link
+    finally:
+        find_interpreter.cache_clear()
+    assert any("not repeated" in note for note in again.notes)
+
+
+def test_a_smoke_call_cannot_damage_what_other_layers_use(tmp_path: Path, build_dir: Path) -> None:
+    """A layer's files are links: a call that writes to one writes to what every layer with the package has."""
+    code = "import pathlib\nother = pathlib.Path(__file__).parent.parent / 'alpha/__init__.py'\n"
+    bad = Wheel("gamma", files={"gamma/__init__.py": f"{code}other.write_text('VALUE = 3\\n')\n".encode()})
+    text = failure(
+        *small(tmp_path / "bad", bad, smoke="def smoke():\n    import gamma\n", modules=["gamma/__init__.py"])
+    )
+    assert "wrote to python/alpha/__init__.py of layer small" in text
+    built = build(*small(tmp_path / "good"))
+    with zipfile.ZipFile(built.path) as archive:
+        assert archive.read("python/alpha/__init__.py") == b"VALUE = 1\n"
+
+
+def test_what_a_smoke_call_changed_meanwhile_is_not_kept_under_what_it_was(tmp_path: Path) -> None:
+    """The archive is packed beside the call, and what is kept by content is every layer's."""
+    python, was = tmp_path / "opt/python", fingerprint(b"VALUE = 1\n")
+    python.mkdir(parents=True)
+    (python / "alpha.py").write_bytes(b"VALUE = 3\n")
+    made = Made(tmp_path / "made.sqlite")
+    job: Any = SimpleNamespace(
+        tree=python.parent, python=python, fingerprints={"alpha.py": was}, caches=SimpleNamespace(made=made)
+    )
+    assert Zip._packed(job)["python/alpha.py"].fingerprint == fingerprint(b"VALUE = 3\n")
+    assert made.size()[0] == 0
+    job.fingerprints["alpha.py"] = fingerprint(b"VALUE = 3\n")
+    Zip._packed(job)
+    assert made.size()[0] == 1
 
 
 def test_what_the_cache_holds_is_installed_without_asking_the_index(tmp_path: Path, build_dir: Path) -> None:
@@ -198,16 +353,16 @@ def test_a_build_that_fails_leaves_no_archive_and_names_its_log(tmp_path: Path, 
 def test_a_log_is_named_where_it_stays(tmp_path: Path, build_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build_dir.mkdir()
     (tmp_path / "copy").symlink_to(build_dir, target_is_directory=True)
-    monkeypatch.setattr(interpreters, "BUILD_DIR", tmp_path / "copy")
+    monkeypatch.setenv(BUILD_DIR_VARIABLE, str(tmp_path / "copy"))
     layer, installer = small(tmp_path, smoke="def smoke():\n    import missing_package\n")
     assert f"The full log: {build_dir}" in failure(layer, installer)
 
 
 def test_a_full_disk_is_told_with_the_room_that_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(tree: Path, archive: Path) -> None:
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("layer_builds.actions.write_archive", full)
+    monkeypatch.setattr("layer_builds.build.steps.write_archive", full)
     text = failure(*small(tmp_path))
     assert f"building layer small for {HERE} failed: No space left on device" in text
     assert re.search(r"[\d,]+ MB free in .* and [\d,]+ MB free in ", text)
@@ -231,13 +386,16 @@ def test_what_a_killed_build_left_is_removed_and_what_another_works_in_is_not(tm
 def test_the_steps_of_a_build_can_be_read_before_they_run(tmp_path: Path) -> None:
     layer, _ = small(tmp_path, toml=_asset(b"words", "wheel"))
     steps = plan_actions(layer, HERE, COMPILER)
-    assert [type(step) for step in steps] == [Install, Prune, PlaceAsset, Compile, Record, Check, Together]
+    assert [type(step) for step in steps] == [Install, Prune, PlaceAsset, Compile, Record, Together]
     last = steps[-1]
     assert isinstance(last, Together)
-    assert [type(step) for step in last.actions] == [Smoke, Zip]
+    assert [type(step) for step in last.actions] == [Smoke, InTurn]
+    beside = last.actions[1]
+    assert isinstance(beside, InTurn)
+    assert [type(step) for step in beside.actions] == [Check, Zip]
     install = steps[0]
     assert isinstance(install, Install)
-    argv = install.argv(Path("/x/python"))
+    argv = install.argv(Path("/x/python"), Path("/x/lock.txt"))
     assert argv[1:3] == ["pip", "install"]
     assert argv[argv.index("--python-platform") + 1] == HERE.uv_platform
     assert argv[argv.index("--python-version") + 1] == HERE.facts.python
@@ -259,6 +417,168 @@ def test_a_smoke_call_that_imports_more_than_is_compiled_is_refused(tmp_path: Pa
     text = failure(*small(tmp_path, modules=["alpha/__init__.py"]))
     assert "imports 2 modules" in text
     assert "python -m layer_builds lock small" in text
+
+
+def test_each_requirement_is_imported_whatever_the_smoke_file_does(tmp_path: Path) -> None:
+    """A line that is added to requirements.in is tried, though nobody has added it to smoke.py."""
+    wheel = Wheel("gamma", files={"gamma/__init__.py": b"import missing_package\n"})
+    text = failure(*small(tmp_path, wheel))
+    assert "requirement gamma of layer small cannot be imported" in text
+    assert "`import gamma` fails with ModuleNotFoundError: No module named 'missing_package'" in text
+
+
+@pytest.mark.parametrize("init", [None, b"__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"])
+def test_what_is_below_a_namespace_is_imported_and_not_the_bare_namespace(tmp_path: Path, init: bytes | None) -> None:
+    """As `google.cloud.storage`: importing `google` says nothing."""
+    files = {"space/cloud/gamma/__init__.py": b"raise ValueError('broken')\n", "space/cloud/gamma/deep.py": b""}
+    if init is not None:
+        files |= {"space/__init__.py": init, "space/cloud/__init__.py": init}
+    text = failure(*small(tmp_path, Wheel("gamma", files=files)))
+    assert "`import space.cloud.gamma` fails with ValueError: broken" in text
+
+
+def test_a_requirement_without_a_module_is_said_and_one_of_several_may_fail(tmp_path: Path) -> None:
+    stubs = Wheel("types-gamma", files={"gamma-stubs/__init__.pyi": b""})
+    several = Wheel(
+        "delta", files={"delta.py": b"", "delta_extra.py": b"import not_installed\n", "tests/__init__.py": b""}
+    )
+    modules = ["alpha/__init__.py", "beta/__init__.py", "beta/core.py", "delta.py"]
+    built = build(*small(tmp_path, stubs, several, modules=modules))
+    assert built.notes == (
+        "module delta_extra of delta cannot be imported: ModuleNotFoundError: No module named 'not_installed'",
+        "requirement types-gamma brings no module to import, so nothing of it was tried",
+    )
+
+
+def test_of_a_requirement_that_is_only_a_list_of_others_those_are_imported(tmp_path: Path) -> None:
+    """As `python-Levenshtein` is of `Levenshtein`: nothing of it was tried."""
+    names = Wheel("names", needs=("gamma[fast]>=1; python_version >= '3'", "not-here ; extra == 'more'"))
+    gamma = Wheel("gamma", files={"gamma/__init__.py": b"import not_installed\n"})
+    layer, installer = small(tmp_path, names, gamma)
+    pins = load_lock(layer, HERE).pins
+    (layer.directory / "requirements.in").write_text("names\n")
+    relock(layer, pins)
+    text = failure(load_layer(layer.name, root=layer.root), installer)
+    assert "requirement names of layer small cannot be imported" in text
+    assert "`import gamma` fails with ModuleNotFoundError: No module named 'not_installed'" in text
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="the system does not say what a process has loaded")
+def test_a_library_of_this_machine_that_lambda_lacks_fails_the_call(tmp_path: Path) -> None:
+    """`psycopg` without `[binary]` finds the build machine's libpq by name: nothing in the layer is linked with it."""
+    library, needed = tmp_path / "machine" / "libodd.so.5", tmp_path / "machine" / "libneeded.so.1"
+    library.parent.mkdir()
+    compiler = shutil.which("cc") or pytest.skip("no C compiler is here")
+    link = [compiler, "-shared", "-x", "c", "-", "-x", "none", "-Wl,--no-as-needed"]
+    subprocess.run([*link, "-o", str(needed)], input=b"int needed = 1;", check=True)
+    # Sorted before it, and not what the package asked for.
+    subprocess.run([*link, "-o", str(library), str(needed)], input=b"int odd = 1;", check=True)
+    code = f"import ctypes\nLIBRARY = 'libodd'\nctypes.CDLL({str(library)!r})\n"
+    wheel = Wheel("gamma", files={"gamma.py": code.encode()})
+    text = failure(
+        *small(tmp_path, wheel, modules=["alpha/__init__.py", "beta/__init__.py", "beta/core.py", "gamma.py"])
+    )
+    assert f"loaded {library} of this machine (package gamma 1.0), and Lambda has no libodd.so.5" in text
+
+
+def test_a_program_that_is_kept_starts_lambdas_python(tmp_path: Path) -> None:
+    layer, installer = small(tmp_path, toml='keep = ["bin/tool"]\n')
+    built = build(layer, installer)
+    with zipfile.ZipFile(built.path) as archive:
+        text = archive.read("python/bin/tool")
+        assert text == f"#!/var/lang/bin/python{HERE.facts.python}\n".encode()
+        assert archive.getinfo("python/bin/tool").external_attr >> 16 == 0o100755
+        assert "bin/tool,sha256=" in archive.read("python/alpha-1.0.dist-info/RECORD").decode()
+    assert verify(layer, HERE, compiler=COMPILER, run=installer).smoke == "run"
+
+
+@pytest.mark.parametrize("listed", ["bin/gamma", "../../bin/gamma"])
+def test_a_program_of_its_own_that_is_left_out_is_said_and_can_be_kept(tmp_path: Path, listed: str) -> None:
+    """uv lists a wheel's own programs as `bin/…` and those that it makes as `../../bin/…`: `ruff` is of the first."""
+    program = b"#!/bin/sh\nexit 0\n" + b"#" * 200_000
+    wheel = Wheel("gamma", files={"gamma/__init__.py": b"", "bin/gamma": program})
+    if listed != "bin/gamma":
+        rows = (
+            "gamma/__init__.py",
+            listed,
+            *(f"gamma-1.0.dist-info/{file}" for file in ("METADATA", "WHEEL", "RECORD")),
+        )
+        wheel.record = "".join(f"{row},,\n" for row in rows)
+    (note,) = build(*small(tmp_path / "without", wheel)).notes
+    assert note == (
+        "the program bin/gamma of package gamma 1.0 is left out (0.2 MB): a function that starts it needs "
+        '`keep = ["bin/gamma"]` in layer.toml'
+    )
+    kept = build(*small(tmp_path / "kept", wheel, toml='keep = ["bin/gamma"]\n'))
+    assert kept.notes == ()
+    with zipfile.ZipFile(kept.path) as archive:
+        assert archive.read("python/bin/gamma") == program
+
+
+def test_data_among_tests_that_code_names_is_said_and_can_be_kept(tmp_path: Path) -> None:
+    files = {
+        "gamma/__init__.py": b"MODEL = 'tests/model.bin'\n",
+        "gamma/tests/model.bin": bytes(200_000),
+        "gamma/tests/other.bin": bytes(10),
+        "gamma/tests/test_gamma.py": b"",
+    }
+    without = build(*small(tmp_path / "without", Wheel("gamma", files=files)))
+    assert without.notes[0] == "left out 0.2 MB that no function uses, 0.2 MB of it tests"
+    assert without.notes[1].startswith(
+        "gamma/tests/model.bin is left out with the tests, and gamma/__init__.py names it"
+    )
+    assert 'keep = ["gamma/tests/model.bin"]' in without.notes[1]
+    kept = build(*small(tmp_path / "kept", Wheel("gamma", files=files), toml='keep = ["gamma/tests/model.bin"]\n'))
+    with zipfile.ZipFile(kept.path) as archive:
+        assert [name for name in archive.namelist() if "/tests/" in name] == ["python/gamma/tests/model.bin"]
+    text = failure(*small(tmp_path / "gone", Wheel("gamma", files=files), toml='keep = ["gamma/tests/gone.bin"]\n'))
+    assert "`keep` in layer.toml names 'gamma/tests/gone.bin', and no file is there any more" in text
+
+
+def test_files_for_another_cpu_are_left_out_where_there_is_one_for_this(tmp_path: Path) -> None:
+    """As `selenium`, whose wheel carries its program for several systems."""
+    files = {"gamma/__init__.py": b"", "gamma/arm/manager": elf(OTHER), "gamma/intel/manager": elf()}
+    built = build(*small(tmp_path / "both", Wheel("gamma", files=files)))
+    (note,) = built.notes
+    assert note.startswith("gamma/arm/manager of package gamma 1.0 is for another CPU, and left out")
+    with zipfile.ZipFile(built.path) as archive:
+        assert "python/gamma/intel/manager" in archive.namelist()
+        assert "python/gamma/arm/manager" not in archive.namelist()
+    del files["gamma/intel/manager"]
+    assert f"manager is for {OTHER}" in failure(*small(tmp_path / "one", Wheel("gamma", files=files)))
+    toml = f'[drop_for]\n{HERE.architecture} = ["gamma/arm/*"]\n'
+    assert build(*small(tmp_path / "dropped", Wheel("gamma", files=files), toml=toml)).entry.smoke == "run"
+
+
+def test_a_smoke_file_s_annotations_are_as_its_file_has_them(tmp_path: Path) -> None:
+    """They were texts, as in the file that runs it: FastAPI took a model of a request for a word of its query."""
+    check = "    import alpha\n    assert call.__annotations__ == {'number': int}\n"
+    smoke = f"def call(number: int): ...\ndef smoke():\n{check}"
+    assert build(*small(tmp_path, smoke=smoke)).entry.smoke == "run"
+
+
+def test_a_smoke_file_may_use_what_several_of_them_share_and_nothing_else_of_the_builder(tmp_path: Path) -> None:
+    shared = """
+def smoke():
+    from layer_builds.smoke_calls.service import Service, serving
+    import urllib.request
+    class Echo(Service):
+        def do_POST(self):
+            self.answer(200, {"got": self.document()})
+    with serving(Echo) as address:
+        request = urllib.request.Request(address, data=b"[1]")
+        assert urllib.request.urlopen(request, timeout=20).read() == b'{"got": [1]}'
+    %s
+"""
+    more = failure(*small(tmp_path / "more", smoke=shared % "import layer_builds.plan"))
+    assert "No module named 'layer_builds.plan'" in more
+    assert build(*small(tmp_path / "used", smoke=shared % "return {}")).entry.smoke == "run"
+
+
+def test_no_layer_starts_a_server_of_its_own() -> None:
+    """Written by hand it makes every call wait for a poll of half a second, and for delayed receipts."""
+    own = [path for path in (REPOSITORY / "layer_builds/layers").glob("*/smoke.py") if "HTTPServer" in path.read_text()]
+    assert not own
 
 
 def test_the_smoke_call_has_no_network(tmp_path: Path) -> None:
@@ -284,7 +604,7 @@ def test_another_cpus_stand_in_for_the_runtime_has_bytecode_for_it(tmp_path: Pat
     """Under emulation, compiling boto3 anew would be most of the smoke call."""
     _, installer = small(tmp_path)
     other = Target(HERE.runtime, OTHER)
-    home = interpreters.target_runtime_root(other, Path(sys.executable), installer)
+    home = target_runtime_root(other, Path(sys.executable), installer)
     (compiled,) = home.glob("boto3/__pycache__/__init__.*.pyc")
     assert compiled.name == f"__init__.cpython-{HERE.facts.python.replace('.', '')}.pyc"
     assert compiled.read_bytes()[4:8] == b"\x01\x00\x00\x00", "unchecked-hash: valid wherever the folder is used"
@@ -349,22 +669,29 @@ def test_a_library_that_comes_along_counts_instead_of_the_runtimes(tmp_path: Pat
     files = {
         "gamma/_native.so": elf(glibc="GLIBCXX_3.4.32", needed=bundled),
         f"gamma.libs/{bundled}": elf(),
+        "gamma/__init__.py": b"",
     }
     assert build(*small(tmp_path, Wheel("gamma", files=files))).notes == ()
 
 
-def test_the_newest_glibc_is_recorded_and_unknown_libraries_are_noted(tmp_path: Path) -> None:
-    wheel = Wheel("gamma", files={"gamma/_native.so": elf(glibc="GLIBC_2.9"), "gamma/_gl.so": elf(needed="libGL.so.1")})
-    built = build(*small(tmp_path, wheel))
-    assert built.entry.glibc == "2.17"
-    assert built.notes == (
-        (
-            "package gamma 1.0: python/gamma/_gl.so is linked with libGL.so.1, which is neither in the layer nor known "
-            "to be in the runtime"
-        ),
+def test_the_newest_glibc_is_recorded_and_native_files_may_be_executed(tmp_path: Path) -> None:
+    built = build(
+        *small(tmp_path, Wheel("gamma", files={"gamma/_native.so": elf(glibc="GLIBC_2.9"), "gamma/_b.so": elf()}))
     )
+    assert built.entry.glibc == "2.17"
     with zipfile.ZipFile(built.path) as file:
-        assert file.getinfo("python/gamma/_gl.so").external_attr >> 16 == 0o100755
+        assert file.getinfo("python/gamma/_b.so").external_attr >> 16 == 0o100755
+
+
+def test_a_library_that_neither_the_layer_nor_lambda_has_is_refused(tmp_path: Path) -> None:
+    """`opencv-python` on a machine with libGL: it says run and verified here, and fails in Lambda."""
+    files = {"gamma/_gl.so": elf(needed="libGL.so.1"), "gamma/__init__.py": b""}
+    text = failure(*small(tmp_path / "kept", Wheel("gamma", files=files)))
+    assert "package gamma 1.0: python/gamma/_gl.so is linked with libGL.so.1, which is neither in the layer nor" in text
+    assert "`drop` in layer.toml" in text
+    assert (
+        build(*small(tmp_path / "dropped", Wheel("gamma", files=files), toml='drop = ["gamma/_gl.so"]\n')).notes == ()
+    )
 
 
 @pytest.mark.parametrize("length", [5, 40, 63, 120, 200, 400])
@@ -375,8 +702,46 @@ def test_a_truncated_library_is_refused(tmp_path: Path, length: int) -> None:
 
 
 def test_two_packages_that_hold_one_file_are_refused(tmp_path: Path) -> None:
-    text = failure(*small(tmp_path, Wheel("gamma", files={"alpha/__init__.py": b"VALUE = 1\n"})))
-    assert "packages alpha 1.0 and gamma 1.0 both hold alpha/__init__.py" in text
+    text = failure(*small(tmp_path, Wheel("gamma", files={"alpha/__init__.py": b"VALUE = 2\n"})))
+    assert "packages alpha 1.0 and gamma 1.0 both hold alpha/__init__.py, and not the same" in text
+
+
+def test_two_packages_that_hold_the_same_file_are_no_conflict(tmp_path: Path) -> None:
+    files = {"alpha/__init__.py": b"VALUE = 1\n", "gamma.py": b""}
+    built = build(*small(tmp_path, Wheel("gamma", files=files)))
+    with zipfile.ZipFile(built.path) as archive:
+        assert archive.namelist().count("python/alpha/__init__.py") == 1
+    assert built.unzipped_bytes == sum(one.bytes for one in built.entry.distributions.values())
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (b"__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n",) * 2,
+        (
+            b"from pkgutil import extend_path\n__path__ = extend_path(__path__, __name__)\n",
+            b"__import__('pkg_resources').declare_namespace(__name__)\n",
+        ),
+    ],
+)
+def test_an_older_namespace_package_is_in_several_distributions(tmp_path: Path, first: bytes, second: bytes) -> None:
+    """As `backports.tempfile` with `backports.weakref`."""
+    one = Wheel("space-one", files={"space/__init__.py": first, "space/one.py": b"VALUE = 1\n"})
+    two = Wheel("space-two", files={"space/__init__.py": second, "space/two.py": b"VALUE = 2\n"})
+    modules = ["space/__init__.py", "space/one.py", "space/two.py"]
+    smoke = "def smoke():\n    import space.one, space.two\n"
+    layer, installer = make_layer(tmp_path / "layers", [one, two], smoke=smoke, modules=modules)
+    assert build(layer, installer).entry.smoke == "run"
+    verify(layer, HERE, compiler=COMPILER, run=installer)
+
+
+def test_top_level_tests_of_two_packages_are_left_out(tmp_path: Path) -> None:
+    one = Wheel("gamma", files={"gamma.py": b"", "tests/__init__.py": b"", "tests/test_gamma.py": b""})
+    two = Wheel("delta", files={"delta.py": b"", "tests/__init__.py": b"# delta\n"})
+    built = build(*small(tmp_path, one, two))
+    with zipfile.ZipFile(built.path) as archive:
+        assert not [name for name in archive.namelist() if name.startswith("python/tests/")]
+    assert "tests/ is left out: packages delta 1.0 and gamma 1.0 each bring a top-level folder" in built.notes[0]
 
 
 def test_a_wheel_that_lists_files_outside_the_layer_is_refused(tmp_path: Path) -> None:
@@ -393,7 +758,7 @@ def test_a_file_that_no_package_owns_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_layer_over_the_budget_names_its_largest_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layer_builds.checks.MAX_UNZIPPED_BYTES", 500_000)
+    monkeypatch.setattr("layer_builds.plan.spec.MAX_UNZIPPED_BYTES", 500_000)
     text = failure(*small(tmp_path, Wheel("gamma", files={"gamma.bin": bytes(600_000)})))
     assert "more than the 500,000 that Lambda takes" in text
     assert "0.6 MB  gamma 1.0" in text
@@ -439,7 +804,7 @@ def test_an_asset_that_is_another_file_is_refused(tmp_path: Path) -> None:
     assert "has 10 bytes, and layer.toml says 5" in failure(layer, installer)
 
 
-def test_a_layer_that_comes_after_another_is_checked_on_top_of_it(tmp_path: Path) -> None:
+def test_a_layer_that_comes_after_another_is_checked_on_top_of_it(tmp_path: Path, build_dir: Path) -> None:
     root = tmp_path / "layers"
     one, first = make_layer(
         root, [alpha()], name="one", smoke="def smoke():\n    import alpha\n", modules=["alpha/__init__.py"]
@@ -454,7 +819,7 @@ def test_a_layer_that_comes_after_another_is_checked_on_top_of_it(tmp_path: Path
     second.wheels |= first.wheels
     built = build(two, second)
     assert set(built.entry.distributions) == {"beta"}
-    (interpreters.BUILD_DIR / "layers" / f"{layer_digest(one, HERE, COMPILER)}.zip").unlink()
+    (build_dir / "layers" / f"{layer_digest(one, HERE, COMPILER)}.zip").unlink()
     with pytest.raises(LayerBuildError, match=r"layer one has not been built .*python -m layer_builds build one "):
         verify(two, HERE, compiler=COMPILER, run=second)
 
@@ -503,7 +868,12 @@ def pruned(python: Path, files: Mapping[str, bytes]) -> list[str]:
     for name, data in files.items():
         (python / name).parent.mkdir(parents=True, exist_ok=True)
         (python / name).write_bytes(data)
-    return prune(python, lambda modules: in_target.imports({"root": str(python), "modules": modules})["imports"])
+    return prune(
+        python,
+        sorted(files),
+        lambda modules: in_target.imports({"root": str(python), "modules": modules})["imports"],
+        [file for file in files if file.endswith(".py") and mentions_tests(python / file)],
+    )
 
 
 def test_tests_that_a_kept_module_imports_are_kept(tmp_path: Path) -> None:
@@ -568,7 +938,7 @@ def test_which_tests_are_kept_does_not_depend_on_this_processs_warnings(tmp_path
 def test_which_tests_are_kept_does_not_depend_on_the_python_that_runs_the_builder(tmp_path: Path) -> None:
     newest = Target("python3.13", HERE.architecture)
     try:
-        interpreters.find_interpreter(newest.facts.compiler)
+        find_interpreter(newest.facts.compiler)
     except LayerBuildError as error:
         pytest.skip(str(error))
     source = b"type Check = int\nfrom .core.tests import helpers\n"
@@ -605,7 +975,7 @@ def test_globs_mean_the_same_on_every_python(tmp_path: Path, glob: str, gone: se
     for name in ("pkg/a.py", "pkg/sub/b.py", "pkg/sub/deep/c.so", "pkgs/a.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert set(drop(tmp_path, [glob])) == gone
+    assert set(drop(tmp_path, tree_files(tmp_path), [glob])) == gone
 
 
 def test_a_link_in_a_layer_is_refused(tmp_path: Path) -> None:

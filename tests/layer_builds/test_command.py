@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from layer_builds import (
+from layer_builds.__main__ import main
+from layer_builds.build.docker import IMAGE_VARIABLE, build_in_docker, container_argv
+from layer_builds.build.finished import BuiltLayer
+from layer_builds.build.outcome import update_manifest
+from layer_builds.commands.options import add_which, chosen, chosen_targets
+from layer_builds.commands.screen import Screen, show_builds
+from layer_builds.host.processes import Completed
+from layer_builds.plan import (
     ALL_TARGETS,
     LAYERS_DIR,
     LayerBuildError,
     Target,
     check_function_budget,
+    host_architecture,
     layer_digest,
+    layer_names,
     load_layer,
+    load_manifest,
 )
-from layer_builds.__main__ import main
-from layer_builds.build import BuiltLayer, update_manifest
-from layer_builds.docker import IMAGE_VARIABLE, build_in_docker, container_argv
-from layer_builds.manifest import load_manifest
-from layer_builds.processes import Completed
-from layer_builds.targets import host_architecture
+from tests.layer_builds.wheelhouse import Wheel, make_layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +49,35 @@ def test_the_committed_layer_is_locked_and_built_for_every_target() -> None:
         assert list(entry.assets) == ["tiktoken/9b5ad71b2ce5302211f9c61530b329a4922fc6a4"]
         assert entry.smoke in {"run", "qemu-aarch64"} or entry.smoke.startswith("not run: ")
     assert layer.environment == {"TIKTOKEN_CACHE_DIR": "/opt/tiktoken"}
+
+
+def test_a_layer_is_chosen_for_what_it_is_made_for(tmp_path: Path) -> None:
+    one = Target("python3.12", "x86_64")
+    toml = 'runtimes = ["python3.12"]\narchitectures = ["x86_64"]\n'
+    layer, _ = make_layer(tmp_path / "layers", [Wheel("alpha")], toml=toml, target=one)
+
+    def asked(*words: str) -> list[Target]:
+        parser = argparse.ArgumentParser()
+        add_which(parser)
+        return chosen_targets(parser.parse_args(words), layer)
+
+    assert asked() == asked("--all") == asked("small", "--runtime", "python3.12") == [one]
+    assert asked("--runtime", "python3.13") == []  # among all layers it is passed over
+    with pytest.raises(LayerBuildError, match=r"layer small is not for python3\.13-arm64: .* says python3\.12-x86_64"):
+        asked("small", "--runtime", "python3.13", "--architecture", "arm64")
+
+
+def test_what_only_an_image_holds_is_built_when_it_is_named() -> None:
+    """`make layers` would fetch and pack half a gigabyte of torch, which nobody has who takes no image of it."""
+
+    def asked(*words: str) -> set[str]:
+        parser = argparse.ArgumentParser()
+        add_which(parser)
+        return {layer.name for layer, _ in chosen(parser.parse_args(words))}
+
+    assert asked("--all") == {name for name in layer_names() if not load_layer(name).for_images}
+    assert "embedding-torch" not in asked()
+    assert asked("embedding-torch") == {"embedding-torch"}
 
 
 def test_digests_are_printed_as_lines_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,8 +120,8 @@ def test_a_new_manifest_is_named_from_the_repositorys_root(
     built = BuiltLayer(
         layer=LAYER, target=TARGET, path=tmp_path, digest=entry.digest, entry=entry, hit=True, seconds=1.0, log=tmp_path
     )
-    monkeypatch.setattr("layer_builds.build.build_layer", lambda *_, **__: built)
-    monkeypatch.setattr("layer_builds.build.update_manifest", lambda *_: True)
+    monkeypatch.setattr("layer_builds.build.many.build_many", lambda *_: ({(LAYER, TARGET): built}, {}))
+    monkeypatch.setattr("layer_builds.build.outcome.update_manifest", lambda *_: True)
     assert main(["build", LAYER]) == 0
     assert f"\nlayer_builds/layers/{LAYER}/manifest.json is new: commit it\n" in f"\n{capsys.readouterr().err}"
 
@@ -95,8 +131,6 @@ def test_a_manifest_keeps_a_smoke_call_that_another_machine_could_make(tmp_path:
     layer = load_layer(LAYER, root=tmp_path)
     text = layer.manifest_path.read_text()
     entry = load_manifest(layer).entry(Target("python3.13", "x86_64"))
-    from dataclasses import replace  # noqa: PLC0415
-
     lesser = replace(entry, smoke="not run: no such CPU")
     built = BuiltLayer(
         layer=LAYER,
@@ -113,6 +147,21 @@ def test_a_manifest_keeps_a_smoke_call_that_another_machine_could_make(tmp_path:
     other = replace(lesser, artifact_sha256="0" * 64)
     assert update_manifest(layer, [replace(built, entry=other)])
     assert load_manifest(layer).entry(Target("python3.13", "x86_64")).smoke == "not run: no such CPU"
+
+
+def test_a_call_that_was_not_made_is_named_in_the_last_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = load_manifest(load_layer(LAYER)).entry(TARGET)
+    untried = replace(entry, smoke="not run: no such CPU")
+    show_builds(Screen(), [(LAYER, TARGET, untried, "cached"), (LAYER, TARGET, entry, "cached")], as_json=False)
+    shown = capsys.readouterr()
+    assert [line.split()[-2:] for line in shown.out.splitlines()[1:]] == [["run", "cached"], [entry.smoke, "cached"]]
+    assert "the smoke call of 1 of 2 builds was not made on this machine" in shown.err
+    assert shown.err.splitlines()[-1] == f"  {LAYER} {TARGET} (not run: no such CPU)"
+
+
+def test_where_nothing_was_built_no_table_stands_before_the_error(capsys: pytest.CaptureFixture[str]) -> None:
+    show_builds(Screen(), [], as_json=False)
+    assert capsys.readouterr().out == ""
 
 
 def test_the_containers_command_line_holds_no_value_of_the_environment(
@@ -144,11 +193,11 @@ def test_the_containers_command_line_holds_no_value_of_the_environment(
         f"public.ecr.aws/sam/build-python3.13:latest-{host_architecture()}",
         "python3.13",
         "-m",
-        "layer_builds.docker",
+        "layer_builds.lock.inside",
     ]
 
 
-def test_docker_that_is_not_running_comes_with_the_way_out(tmp_path: Path) -> None:
+def test_docker_that_is_not_running_comes_with_the_remedy(tmp_path: Path) -> None:
     def refuse(argv: Sequence[str], **_: Any) -> Completed:
         return Completed(1, "", "Cannot connect to the Docker daemon")
 

@@ -10,13 +10,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layer_builds import ALL_TARGETS, LayerBuildError, Target, load_layer, load_manifest
-from layer_builds.locks import Lock, Pin, load_lock, load_modules, lock_inputs
-from layer_builds.spec import before, is_plain_path, joined
+from layer_builds.plan import (
+    ALL_TARGETS,
+    DEFAULT_RUNTIME,
+    REFUSED_RUNTIMES,
+    RUNTIMES,
+    LayerBuildError,
+    Lock,
+    Pin,
+    Target,
+    check_function_budget,
+    is_plain_path,
+    joined_layers,
+    layer_digest,
+    layers_before,
+    load_layer,
+    load_lock,
+    load_manifest,
+    load_modules,
+    lock_inputs,
+    locked_targets,
+)
+from scripts import bootstrap
 from tests.layer_builds.wheelhouse import HERE, alpha, beta, make_layer
 
 if TYPE_CHECKING:
-    from layer_builds.spec import LayerSpec
+    from layer_builds.plan import LayerSpec
 
 
 @pytest.fixture
@@ -32,11 +51,26 @@ def refusal(layer: LayerSpec, toml: str) -> str:
     return str(caught.value)
 
 
-def test_python_3_14_is_refused_until_it_is_locked_and_tested() -> None:
-    with pytest.raises(LayerBuildError, match=r"python3\.14 is refused until it is locked and tested"):
-        Target("python3.14", "arm64")
+def test_a_target_that_is_refused_says_why() -> None:
+    with pytest.raises(
+        LayerBuildError, match=r"python3\.14 \(it is a preview at AWS, without a service level, and onnx"
+    ):
+        Target("python3.15", "arm64")
+    with pytest.raises(LayerBuildError, match=r"'python3\.9' is not one of python3\.11, .* python3\.14$"):
+        Target("python3.9", "arm64")
     with pytest.raises(LayerBuildError, match=r"'aarch64' is not one of arm64, x86_64, as Lambda names them"):
         Target("python3.13", "aarch64")
+
+
+def test_the_tables_of_runtimes_fit_each_other_and_the_project() -> None:
+    """The project runs on what it builds for; the default is one of those; what is refused is none."""
+    minors = [runtime.python for runtime in RUNTIMES.values()]
+    oldest, newest = bootstrap.supported()
+    assert minors == [f"3.{minor}" for minor in range(oldest, newest + 1)]
+    assert all(name == f"python{runtime.python}" == runtime.name for name, runtime in RUNTIMES.items())
+    assert all(runtime.compiler.startswith(f"{runtime.python}.") for runtime in RUNTIMES.values())
+    assert DEFAULT_RUNTIME in RUNTIMES
+    assert not set(REFUSED_RUNTIMES) & set(RUNTIMES)
 
 
 def test_targets_say_what_wheels_they_take() -> None:
@@ -47,7 +81,7 @@ def test_targets_say_what_wheels_they_take() -> None:
         "aarch64-manylinux_2_34",
     )
     assert Target("python3.11", "x86_64").uv_platform == "x86_64-manylinux2014", "Amazon Linux 2"
-    assert len(ALL_TARGETS) == 6
+    assert len(ALL_TARGETS) == 2 * len(RUNTIMES)
 
 
 ASSET = '[[assets]]\npath = "a"\nsha256 = "{0}"\nsize = 1\n'.replace("{0}", "0" * 64)
@@ -59,9 +93,15 @@ WRONG = {
     "`without` is 'boto3'; it is a list of names": 'without = "boto3"\n',
     "`without` is ['a', 'A']; it is a list of different names": 'without = ["a", "A"]\n',
     "`image` has to name the build image by digest": 'source = ["alpha"]\nimage = "public.ecr.aws/sam/build:latest"\n',
+    "`runtimes` is ['python3.9']; it is a list of at least one of python3.11": 'runtimes = ["python3.9"]\n',
+    "`runtimes` is []": "runtimes = []\n",
+    "`architectures` is 'arm64'; it is a list of at least one of arm64, x86_64": 'architectures = "arm64"\n',
     "`strip` is 'no'; it is true or false": 'strip = "no"\n',
     "`drop` is 'a'; it is a list of globs": 'drop = "a"\n',
     "`drop` has '**/*.so'; a glob starts with a package's name": 'drop = ["**/*.so"]\n',
+    "`keep` is 'a'; it is a list of globs": 'keep = "a"\n',
+    "`drop_for` is {'arm': ['a']}; it is a table": '[drop_for]\narm = ["a"]\n',
+    "`arm64` has '/a'; a glob starts with a package's name": '[drop_for]\narm64 = ["/a"]\n',
     "`drop` has '../x'": 'drop = ["../x"]\n',
     "`environment.A-B` is 'x'": '[environment]\nA-B = "x"\n',
     "`environment.A` is 1": "[environment]\nA = 1\n",
@@ -86,6 +126,36 @@ def test_a_wrong_key_is_named_with_its_file_and_rule(layer: LayerSpec, message: 
     assert message in refusal(layer, WRONG[message])
 
 
+def test_a_layer_is_made_for_the_runtimes_and_cpus_that_it_names(tmp_path: Path) -> None:
+    toml = 'runtimes = ["python3.13", "python3.12"]\narchitectures = ["x86_64"]\n'
+    layer, _ = make_layer(tmp_path / "layers", [alpha()], toml=toml, target=Target("python3.13", "x86_64"))
+    assert list(map(str, layer.targets)) == ["python3.12-x86_64", "python3.13-x86_64"]
+    assert locked_targets(layer) == [Target("python3.13", "x86_64")]
+    assert load_lock(layer, Target("python3.13", "x86_64")).pins
+    with pytest.raises(LayerBuildError, match=r"small is not made for python3\.11-arm64: .* runtimes python3\.12, "):
+        layer_digest(layer, Target("python3.11", "arm64"))
+    with pytest.raises(LayerBuildError, match=r"small is not made for python3\.13-arm64: .* architectures x86_64\."):
+        check_function_budget("f", 1, [layer], Target("python3.13", "arm64"))
+
+
+def test_a_layer_cannot_be_made_for_more_than_those_it_comes_after(tmp_path: Path) -> None:
+    root = tmp_path / "layers"
+    make_layer(
+        root, [alpha()], name="first", toml='architectures = ["x86_64"]\n', target=Target("python3.13", "x86_64")
+    )
+    folder = make_layer(root, [beta()], name="second")[0].directory
+    (folder / "layer.toml").write_text('after = ["first"]\n')
+    with pytest.raises(LayerBuildError, match=r"comes after first, which is not made for python3\.11-arm64, "):
+        load_layer("second", root=root)
+    (folder / "layer.toml").write_text('after = ["first"]\narchitectures = ["x86_64"]\nruntimes = ["python3.13"]\n')
+    second = load_layer("second", root=root)
+    assert second.targets == (Target("python3.13", "x86_64"),)
+    # For another target they have nothing to do with each other.
+    first = load_layer("first", root=root)
+    assert [one.name for one in joined_layers(first, Target("python3.12", "x86_64"))] == ["first"]
+    assert [one.name for one in joined_layers(first, Target("python3.13", "x86_64"))] == ["first", "second"]
+
+
 def test_layers_that_come_after_each_other_in_a_circle_are_refused(layer: LayerSpec, tmp_path: Path) -> None:
     make_layer(tmp_path / "layers", [beta()], name="second", toml='after = ["small"]\n')
     assert "`after` goes in a circle: small → second → small" in refusal(layer, 'after = ["second"]\n')
@@ -104,18 +174,9 @@ def test_after_joins_layers_in_both_directions_and_orders_them(tmp_path: Path) -
         (root / name).mkdir(parents=True)
         (root / name / "smoke.py").write_text("")
         (root / name / "layer.toml").write_text(f"after = [{after}]\n")
-    assert [one.name for one in before(load_layer("c", root=root))] == ["a", "b"]
-    assert [one.name for one in joined(load_layer("a", root=root))] == ["a", "b", "c"]
-    assert [one.name for one in joined(load_layer("alone", root=root))] == ["alone"]
-
-
-@pytest.mark.parametrize(
-    "line", ["-r other.txt", "--index-url https://user:pw@host/", "alpha @ https://host/a.whl", "./alpha"]
-)
-def test_requirements_are_names_and_versions_only(layer: LayerSpec, line: str) -> None:
-    layer.requirements_path.write_text(f"{line}\n")
-    with pytest.raises(LayerBuildError, match="is not a plain requirement"):
-        layer.requirements()
+    assert [one.name for one in layers_before(load_layer("c", root=root))] == ["a", "b"]
+    assert [one.name for one in joined_layers(load_layer("a", root=root))] == ["a", "b", "c"]
+    assert [one.name for one in joined_layers(load_layer("alone", root=root))] == ["alone"]
 
 
 @given(st.text(max_size=30))

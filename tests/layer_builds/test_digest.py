@@ -10,16 +10,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from layer_builds import FORMAT, LAYERS_DIR, LayerBuildError, Target, layer_digest, load_layer
-from layer_builds.digest import digest_inputs
-from layer_builds.locks import Pin
+from layer_builds.plan import (
+    FORMAT,
+    REPOSITORY,
+    LayerBuildError,
+    Pin,
+    Target,
+    digest_inputs,
+    layer_digest,
+    load_layer,
+)
 from tests.layer_builds.wheelhouse import alpha, beta, make_layer, relock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from layer_builds.spec import LayerSpec
+    from layer_builds.plan import LayerSpec
 
 TARGET = Target("python3.13", "arm64")
 PINS = [
@@ -179,10 +186,13 @@ def test_the_golden_digest_changes_only_with_format(layer: LayerSpec) -> None:
 def test_a_preview_loads_nothing_that_builds() -> None:
     code = (
         "import sys\n"
-        "from layer_builds import Target, check_function_budget, layer_digest, load_layer, layer_names\n"
-        "layers = [load_layer(name) for name in layer_names()]\n"
-        "for layer in layers: check_function_budget('f', 10_000, [layer], Target('python3.13', 'arm64'))\n"
+        "from layer_builds.plan import check_function_budget, check_image_budget\n"
+        "from layer_builds.plan import layer_names, layers_before, load_layer\n"
+        "for layer in map(load_layer, layer_names()):\n"
+        "    target = next(one for one in layer.targets if one.runtime == 'python3.13')\n"
+        "    check = check_image_budget if layer.for_images else check_function_budget\n"
+        "    check('f', 10_000, [*layers_before(layer), layer], target)\n"
         "builds = {'rich', 'elftools', 'boto3', 'deflate', 'packaging', 'subprocess', 'urllib.request'}\n"
         "assert not builds & set(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=LAYERS_DIR.parent.parent, check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)

@@ -8,24 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.metadata import parse_email
 
-from layer_builds import LayerBuildError
-from layer_builds.licences import (
-    FLAGGED,
-    group_equal,
-    kind_of,
-    parse_licence,
-    read_packages,
-    refused,
-    show,
-    spdx_expression,
-    text,
-)
+from layer_builds.plan import LayerBuildError
+from layer_builds.ship.declared import parse_licence
+from layer_builds.ship.licences import group_equal, refused, show, text
+from layer_builds.ship.packaged import read_packages
+from layer_builds.ship.spdx import FLAGGED, kind_of, spdx_expression
 from tests.layer_builds.packaged import crate, cyclonedx, metadata, write_layer_zip
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from layer_builds.licences import Licence
+    from layer_builds.ship.declared import Licence
 
 
 def licence(*lines: str) -> Licence:
@@ -69,12 +62,28 @@ def test_an_expression_is_as_demanding_as_its_parts_allow(expression: str, kind:
         ("GNU GPL v2", "GPL-2.0-only", "strong copyleft"),
         ("AGPL-3.0", "AGPL-3.0-only", "network copyleft"),
         ("Proprietary", "Proprietary", "restricted"),
+        ("Dual Licensed - GNU AFFERO GPL 3.0 or Some Commercial License", None, "network copyleft"),
+        ("MIT or whatever you like", None, "unknown"),
         ("ask the author", "ask the author", "unknown"),
     ],
 )
-def test_free_text_is_understood_where_it_is_clear(written: str, name: str, kind: str) -> None:
+def test_free_text_is_understood_where_it_is_clear(written: str, name: str | None, kind: str) -> None:
+    """Of a choice the one that asks less counts, when all of it is understood; its words are kept."""
     found = licence(f"License: {written}")
-    assert (found.name, found.kind, found.source) == (name, kind, "License")
+    assert (found.name, found.kind, found.source) == (name or written, kind, "License")
+
+
+def test_files_named_after_their_licence_say_it_where_nothing_else_does() -> None:
+    """As REUSE has it: https://reuse.software/spec/."""
+    files = (
+        "License-File: LICENSES/Apache-2.0.txt",
+        "License-File: LICENSES/BSD-3-Clause.txt",
+        "License-File: COPYING",
+    )
+    found = licence("License: BSD-3-Clause, Apache-2.0, dependency licenses", *files)
+    assert (found.name, found.kind, found.source) == ("Apache-2.0 AND BSD-3-Clause", "permissive", "License-File")
+    assert licence("License: MIT", *files).source == "License"
+    assert licence("License-File: LICENSES/mine.txt").source == "nothing"
 
 
 @pytest.mark.parametrize(
@@ -196,6 +205,16 @@ def test_the_exit_code_follows_what_is_refused(tmp_path: Path, capsys: pytest.Ca
     assert shown["refused"] == ["sharing 3.0: MPL-2.0 (weak copyleft)"]
 
 
+def test_a_component_without_a_licence_is_said_to_have_none_in_its_sbom(tmp_path: Path) -> None:
+    """As cryptography's list of what it is linked with names openssl."""
+    listed: dict[str, str | bytes] = {
+        "python/plain-1.0.dist-info/sboms/sbom.json": cyclonedx({"type": "library", "name": "openssl"})
+    }
+    packages = read_packages(write_layer_zip(tmp_path / "layer.zip", PACKAGES, listed))
+    assert "  ! openssl : (the package's SBOM gives none) (unknown)" in text("reader", ["x"], packages)
+    assert refused(packages, ["unknown"], accepted=["openssl"]) == []
+
+
 def test_targets_that_say_the_same_are_one_report(tmp_path: Path) -> None:
     packages = read_packages(write_layer_zip(tmp_path / "layer.zip", PACKAGES, MORE))
     reports = [("reader", "a", packages), ("reader", "b", packages[:1]), ("reader", "c", packages)]
@@ -210,8 +229,8 @@ def test_targets_that_say_the_same_are_one_report(tmp_path: Path) -> None:
     [
         ({"x-1.0": "Summary: nameless\n"}, {}, "names no package"),
         ({}, {"python/x-1.0.dist-info/RECORD": ""}, "has no METADATA"),
-        ({"x-1.0": metadata("x")}, {"python/x-1.0.dist-info/sboms/a.json": "[1]"}, "is no CycloneDX document"),
-        ({"x-1.0": metadata("x")}, {"python/x-1.0.dist-info/sboms/a.json": "{"}, "is no CycloneDX document"),
+        ({"x-1.0": metadata("x")}, {"python/x-1.0.dist-info/sboms/a.json": "[1]"}, "is not a CycloneDX document"),
+        ({"x-1.0": metadata("x")}, {"python/x-1.0.dist-info/sboms/a.json": "{"}, "is not a CycloneDX document"),
     ],
 )
 def test_broken_metadata_is_an_error_that_names_the_package(

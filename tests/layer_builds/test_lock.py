@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from layer_builds import LayerBuildError, Target, load_layer
-from layer_builds.processes import Completed
-from layer_builds.resolve import held_back, lock_group
-from layer_builds.tags import best_wheel, supported_tags
+from layer_builds.__main__ import main
+from layer_builds.build.tags import best_wheel, supported_tags
+from layer_builds.host.processes import Completed
+from layer_builds.lock.held_back import held_back
+from layer_builds.lock.resolve import lock_group
+from layer_builds.plan import LayerBuildError, Target, load_layer
 from tests.layer_builds.wheelhouse import Wheel, make_layer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from layer_builds.spec import LayerSpec
+    from layer_builds.plan import LayerSpec
 
 OLD = Target("python3.11", "x86_64")
 NEW = Target("python3.13", "arm64")
@@ -70,8 +72,7 @@ class Index:
             )
         return Completed(0, "", "")
 
-    @staticmethod
-    def _toml(name: str, version: str, _: list[str], tags: list[str]) -> str:
+    def _toml(self, name: str, version: str, _: list[str], tags: list[str]) -> str:
         wheels = [
             f'{{ url = "https://host/{name}-{version}-{tag}.whl", hashes = {{ sha256 = "{number:064x}" }} }}'
             for number, tag in enumerate(tags)
@@ -103,6 +104,23 @@ def layers(tmp_path: Path, **requirements: str) -> dict[str, LayerSpec]:
         wants, _, toml = text.partition("/")
         make_layer(root, [Wheel(one) for one in wants.split()], name=name, toml=toml.strip())
     return {name: load_layer(name, root=root) for name in requirements}
+
+
+def test_the_lock_command_deletes_what_a_layer_is_not_made_for_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layer = layers(tmp_path, one="ai")["one"]
+    old = layer.lock_path(OLD)
+    old.write_text("left over")
+    (layer.directory / "layer.toml").write_text(
+        f'bytecode = "none"\nruntimes = ["{NEW.runtime}"]\narchitectures = ["arm64"]\n'
+    )
+    monkeypatch.setattr("layer_builds.commands.options.load_layer", lambda name: load_layer(name, root=layer.root))
+    monkeypatch.setattr("layer_builds.commands.lock.logged_runner", lambda _: Index(INDEX))
+    monkeypatch.setattr("layer_builds.commands.lock._lock_runtimes", lambda *_, **__: [])
+    assert main(["lock", "one"]) == 0
+    assert [path.name for path in old.parent.iterdir()] == [f"{NEW}.txt"]
+    assert f"{old} (deleted)" in capsys.readouterr().out
 
 
 def test_a_lock_names_one_wheel_of_each_package_and_what_asked_for_it(tmp_path: Path) -> None:
@@ -165,12 +183,12 @@ def test_locked_versions_are_kept_until_an_upgrade_is_asked_for(tmp_path: Path) 
     )
 
 
-def test_a_package_without_a_wheel_for_the_target_is_named_with_the_ways_out(tmp_path: Path) -> None:
+def test_a_package_without_a_wheel_for_the_target_is_named_with_the_remedies(tmp_path: Path) -> None:
     index = Index({"one": [("1.0", [], ["cp313-cp313-macosx_11_0_arm64"])]})
     with pytest.raises(LayerBuildError, match=r"package one 1\.0 has no wheel for python3\.13-arm64") as caught:
         lock_group(layers(tmp_path, layer="one")["layer"], NEW, index)
     assert "it has one-1.0-cp313-cp313-macosx_11_0_arm64.whl" in str(caught.value)
-    assert 'build it in Docker: `source = ["one"]`' in str(caught.value)
+    assert 'it is built in Docker (`source = ["one"]`' in str(caught.value)
 
 
 def test_requirements_that_cannot_be_met_show_what_uv_says(tmp_path: Path) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from layer_builds import LayerBuildError, find_interpreter, interpreters, runtime_root
-from layer_builds.processes import Log, Processes, clean_environment, redact
+from layer_builds.host.folders import build_dir
+from layer_builds.host.interpreters import find_interpreter, runtime_root
+from layer_builds.host.processes import Log, Processes, clean_environment, find_uv, redact
+from layer_builds.plan import LayerBuildError
+from tests.bootstrap.index import Authority, serve
 
 SECRET = "s3cr3t-p%40ss"
 
@@ -61,6 +64,18 @@ def test_variables_that_would_change_a_build_are_not_passed_on() -> None:
     assert kept["UV_PYTHON_DOWNLOADS"] == "never"
 
 
+def test_uvs_advice_about_certificates_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a proxy that inspects TLS: uv names an option of its own, and it is us who start uv."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    with serve(tmp_path, Authority(tmp_path / "authority")) as index:
+        command = ["pip", "install", "--no-cache", "--python", sys.executable, "--target", str(tmp_path / "x")]
+        done = Processes(Log())([find_uv(), *command, "--default-index", index.simple, "tiny"])
+    assert done.returncode != 0
+    assert "invalid peer certificate" in done.stderr
+    assert "certificates with `export UV_SYSTEM_CERTS=true`" in done.stderr
+
+
 def test_a_program_that_is_missing_or_hangs_is_named() -> None:
     run = Processes(Log())
     with pytest.raises(LayerBuildError, match="no-such-program is not there"):
@@ -91,5 +106,5 @@ def test_the_runtimes_stand_in_has_boto3_and_the_runtime_client() -> None:
     home = runtime_root(Path(sys.executable))
     assert (home / "boto3").is_dir()
     assert (home / "awslambdaric").is_dir()
-    assert home.is_relative_to(interpreters.BUILD_DIR)
+    assert home.is_relative_to(build_dir())
     assert runtime_root(Path(sys.executable)) == home

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
 
-from layer_builds import LayerBuildError, interpreters, layer_digest
-from layer_builds.build import build_layer, update_manifest
-from layer_builds.store import artifact_key, publish
+from layer_builds.build.builder import build_layer
+from layer_builds.build.outcome import update_manifest
+from layer_builds.host.folders import BUILD_DIR_VARIABLE
+from layer_builds.plan import LayerBuildError, artifact_key, layer_digest
+from layer_builds.ship.store import publish
 from tests.layer_builds.wheelhouse import COMPILER, HERE, Installer, alpha, beta, make_layer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ACCOUNT = "123456789012"
@@ -29,6 +34,8 @@ class Cloud:
         self.account = ACCOUNT
         self.objects: dict[str, tuple[bytes, dict[str, Any]]] = {}
         self.puts: list[str] = []
+        self.meanwhile: Callable[[str], None] = lambda _: None
+        """What others do to a key between the look at it and the upload."""
 
     def client(self, service: str, **_: Any) -> Cloud:
         assert service in {"s3", "sts"}
@@ -46,8 +53,16 @@ class Cloud:
         body, head = self.objects[arguments["Key"]]
         return {"ContentLength": len(body), **head}
 
-    def put_object(self, **arguments: Any) -> None:
+    def get_object(self, **arguments: Any) -> dict[str, Any]:
         assert arguments["ExpectedBucketOwner"] == ACCOUNT
+        body, _ = self.objects[arguments["Key"]]
+        return {"Body": StreamingBody(io.BytesIO(body), len(body))}
+
+    def put_object(self, **arguments: Any) -> None:
+        assert (arguments["ExpectedBucketOwner"], arguments["IfNoneMatch"]) == (ACCOUNT, "*")
+        self.meanwhile(arguments["Key"])
+        if arguments["Key"] in self.objects:
+            raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": "412"}}, "PutObject")
         self.puts.append(arguments["Key"])
         head = {"ChecksumSHA256": arguments["ChecksumSHA256"]}
         self.objects[arguments["Key"]] = (arguments["Body"].read(), head)
@@ -56,7 +71,7 @@ class Cloud:
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cloud:
     cloud = Cloud()
-    monkeypatch.setattr(interpreters, "BUILD_DIR", tmp_path / "build")
+    monkeypatch.setenv(BUILD_DIR_VARIABLE, str(tmp_path / "build"))
     monkeypatch.setattr(boto3, "Session", lambda **_: cloud)
     return cloud
 
@@ -67,7 +82,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def build(*arguments: Any, **options: Any) -> Any:
         return build_layer(*arguments, **{**options, "run": installer})
 
-    monkeypatch.setattr("layer_builds.store.build_layer", build)
+    monkeypatch.setattr("layer_builds.build.builder.build_layer", build)
     return layer, installer
 
 
@@ -102,30 +117,55 @@ def test_a_clean_machine_takes_what_the_bucket_has(
 ) -> None:
     layer, installer = small(tmp_path, monkeypatch)
     first = put(layer)
-    monkeypatch.setattr(interpreters, "BUILD_DIR", tmp_path / "another machine")
+    monkeypatch.setenv(BUILD_DIR_VARIABLE, str(tmp_path / "another machine"))
     again = put(layer)
     assert (again.built, again.uploaded, again.sha256, again.bytes) == (False, False, first.sha256, first.bytes)
     assert len(installer.installs) == 1
 
 
-@pytest.mark.parametrize("head", [{}, {"ChecksumSHA256": base64.b64encode(bytes(32)).decode()}])
-def test_an_object_of_other_bytes_is_replaced(
+OTHER = base64.b64encode(bytes(32)).decode()
+
+
+@pytest.mark.parametrize(
+    "head", [{}, {"ChecksumSHA256": OTHER}, {"Metadata": {"sha256": "its own"}, "ChecksumCRC64NVME": "x"}]
+)
+def test_an_object_of_other_bytes_is_refused_and_left_as_it_is(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: dict[str, Any]
 ) -> None:
+    """Every stack that shared a bucket could replace what another one's layers are made from."""
     layer, _ = small(tmp_path, monkeypatch)
     first = put(layer)
     cloud.objects[first.key] = (b"other", head)
-    assert put(layer).uploaded
-    assert len(cloud.objects[first.key][0]) == first.bytes
+    with pytest.raises(LayerBuildError, match=rf"{first.key} has SHA-256 .*the layer has {first.sha256[:16]}.*delete"):
+        put(layer)
+    assert cloud.objects[first.key] == (b"other", head)
 
 
-def test_what_an_uploader_wrote_beside_an_object_is_not_taken_for_its_bytes(
+def test_an_object_that_was_copied_from_another_bucket_is_known_by_its_bytes(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    layer, installer = small(tmp_path, monkeypatch)
+    first = put(layer)
+    cloud.objects[first.key] = (cloud.objects[first.key][0], {"ChecksumCRC64NVME": "x"})
+    again = put(layer)
+    assert (again.built, again.uploaded, again.sha256) == (False, False, first.sha256)
+    assert len(installer.installs) == 1
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_whoever_uploads_first_wins(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: bool) -> None:
+    """Between the look into the bucket and the upload, another stack may publish the same digest."""
     layer, _ = small(tmp_path, monkeypatch)
     first = put(layer)
-    cloud.objects[first.key] = (b"not a layer", {"Metadata": {"sha256": first.sha256}, "ChecksumCRC64NVME": "x"})
-    assert put(layer).uploaded
+    body, head = cloud.objects.pop(first.key)
+    theirs = (body, head) if same else (b"other", {"ChecksumSHA256": OTHER})
+    cloud.meanwhile = lambda key: cloud.objects.update({key: theirs})
+    if same:
+        assert not put(layer).uploaded
+    else:
+        with pytest.raises(LayerBuildError, match="never overwritten"):
+            put(layer)
+    assert cloud.objects[first.key] == theirs
 
 
 @pytest.mark.parametrize("rebuilt", [False, True])
@@ -139,7 +179,7 @@ def test_bytes_that_are_not_the_manifests_are_not_uploaded(
     def build(*arguments: Any, **options: Any) -> Any:
         return build_layer(*arguments, **{**options, "run": installer}) if rebuilt else odd
 
-    monkeypatch.setattr("layer_builds.store.build_layer", build)
+    monkeypatch.setattr("layer_builds.build.builder.build_layer", build)
     with pytest.raises(LayerBuildError, match=r"manifest\.json has 0{16}… for the same digest.*not locked"):
         put(layer)
     assert cloud.puts == []
@@ -181,7 +221,8 @@ def test_a_refusal_by_aws_names_the_call_and_the_bucket(
 def test_the_command_prints_one_json_line_and_few_plain_ones(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from layer_builds import __main__ as command  # noqa: PLC0415
+    from layer_builds.__main__ import main  # noqa: PLC0415
+    from layer_builds.commands import publish as command  # noqa: PLC0415
 
     layer, _ = small(tmp_path, monkeypatch)
     monkeypatch.setattr(command, "load_layer", lambda name: layer)
@@ -196,14 +237,14 @@ def test_the_command_prints_one_json_line_and_few_plain_ones(
         "artifacts",
     ]
     words += ["--account", ACCOUNT, "--region", "eu-central-1", "--compiler", "running"]
-    assert command.main(words) == 0
+    assert main(words) == 0
     out, err = capfd.readouterr()
     assert json.loads(out)["uploaded"] is True
     assert out.count("\n") == 1
     assert 3 <= err.count("\n") <= 20
     assert "\x1b" not in err
     cloud.account = "999999999999"
-    assert command.main(words) == 1
+    assert main(words) == 1
     out, err = capfd.readouterr()
     assert (out, err.startswith("error: the credentials here")) == ("", True)
 

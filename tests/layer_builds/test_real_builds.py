@@ -11,25 +11,26 @@ from pathlib import Path
 
 import pytest
 
-from layer_builds import (
+from layer_builds.build.builder import build_layer
+from layer_builds.build.docker import IMAGE_VARIABLE
+from layer_builds.host import folders
+from layer_builds.host.folders import BUILD_DIR_VARIABLE
+from layer_builds.host.interpreters import find_interpreter
+from layer_builds.plan import (
     LAYERS_DIR,
+    REPOSITORY,
     RUNTIMES,
     LayerBuildError,
     Target,
-    build_layer,
-    find_interpreter,
     host_architecture,
-    interpreters,
     load_layer,
     load_manifest,
 )
-from layer_builds.docker import IMAGE_VARIABLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("builds"), pytest.mark.timeout(600)]
 
 LAYER = "openai-pinecone"
 NEWEST = Target("python3.13", host_architecture())
-REPOSITORY = LAYERS_DIR.parent.parent
 
 
 @pytest.fixture
@@ -38,9 +39,9 @@ def build_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     own = tmp_path / "build"
     own.mkdir()
     for shared in ("runtime", "assets"):
-        (interpreters.BUILD_DIR / shared).mkdir(parents=True, exist_ok=True)
-        (own / shared).symlink_to(interpreters.BUILD_DIR / shared)
-    monkeypatch.setattr(interpreters, "BUILD_DIR", own)
+        (folders.build_dir() / shared).mkdir(parents=True, exist_ok=True)
+        (own / shared).symlink_to(folders.build_dir() / shared)
+    monkeypatch.setenv(BUILD_DIR_VARIABLE, str(own))
     return own
 
 
@@ -79,15 +80,15 @@ def test_another_python_builds_the_same_bytes_for_another_runtime_and_cpu(tmp_pa
     packages = next(Path(entry) for entry in sys.path if entry.endswith("site-packages"))
     other = {"arm64": "x86_64", "x86_64": "arm64"}[NEWEST.architecture]
     code = (
-        "import sys; from pathlib import Path; from layer_builds import *\n"
-        "from layer_builds import interpreters, qemu\n"
-        "interpreters.BUILD_DIR = Path(sys.argv[1]); qemu.emulator = lambda target: None\n"
+        "from layer_builds.build.builder import build_layer; from layer_builds.plan import *\n"
+        "from layer_builds.host import qemu\n"
+        "qemu.emulator = lambda target: None\n"
         f"print(build_layer(load_layer({LAYER!r}), Target('python3.13', {other!r})).sha256)\n"
     )
     done = subprocess.run(
-        [str(host), "-c", code, str(tmp_path)],
+        [str(host), "-c", code],
         cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}:{packages}"},
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}:{packages}", BUILD_DIR_VARIABLE: str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
@@ -118,7 +119,7 @@ def test_every_file_of_the_layer_is_ordinary_and_of_a_known_place(build_dir: Pat
 
 @pytest.mark.docker
 def test_the_docker_builder_gives_the_same_bytes(build_dir: Path) -> None:
-    """Needs a build image whose Python can be had: AWS's, or a local one that the variable names."""
+    """Needs a build image whose Python is available: AWS's, or a local one that the variable names."""
     if subprocess.run(["docker", "version"], capture_output=True, check=False).returncode != 0:
         pytest.skip("Docker is not running")
     if IMAGE_VARIABLE not in os.environ:

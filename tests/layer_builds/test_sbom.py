@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from layer_builds import LayerBuildError, Target, host_architecture, load_layer
 from layer_builds.__main__ import main
-from layer_builds.locks import Pin, load_lock
-from layer_builds.sbom import check_sbom, layer_sbom
+from layer_builds.plan import LayerBuildError, Pin, Target, host_architecture, load_layer, load_lock
+from layer_builds.ship.sbom import check_sbom, layer_sbom
 from tests.layer_builds.packaged import (
     TARGET,
     WORDS,
@@ -29,7 +28,7 @@ from tests.layer_builds.packaged import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from layer_builds import LayerSpec
+    from layer_builds.plan import LayerSpec
 
 # The library warns about its own use of older fields.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:cyclonedx")
@@ -104,8 +103,8 @@ def test_the_same_layer_gives_the_same_document(layer: LayerSpec, archive: Path)
     first = layer_sbom(layer, TARGET, archive, DIGEST)
     assert "timestamp" not in first
     script = (
-        "import sys; from pathlib import Path; from layer_builds import Target, load_layer; "
-        "from layer_builds.sbom import layer_sbom; "
+        "import sys; from pathlib import Path; from layer_builds.plan import Target, load_layer; "
+        "from layer_builds.ship.sbom import layer_sbom; "
         "layer = load_layer('reader', root=Path(sys.argv[1])); "
         "sys.stdout.write(layer_sbom(layer, Target('python3.13', 'arm64'), Path(sys.argv[2]), 'd' * 64))"
     )

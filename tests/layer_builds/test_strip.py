@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from elftools.elf.elffile import ELFFile
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from layer_builds.elf import check_native
-from layer_builds.strip import strip_file, stripped
+from layer_builds.build.elf import check_native
+from layer_builds.build.strip import smaller, stripped
 from tests.layer_builds.wheelhouse import HERE, elf
 
 SITE_PACKAGES = Path(msgspec.__file__).parent.parent
@@ -55,7 +55,9 @@ def test_a_stripped_library_still_loads(tmp_path: Path) -> None:
     (tmp_path / "msgspec").mkdir()
     for path in Path(msgspec.__file__).parent.glob("*.*"):
         (tmp_path / "msgspec" / path.name).write_bytes(path.read_bytes())
-    assert strip_file(tmp_path / "msgspec" / source.name) > 0
+    cut = smaller(source.read_bytes())
+    assert cut is not None
+    (tmp_path / "msgspec" / source.name).write_bytes(cut)
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import msgspec; print(msgspec.json.decode(b'[1, 2]'))"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[1, 2]\n"
@@ -68,6 +70,7 @@ def test_what_is_appended_to_a_library_keeps_it_whole() -> None:
 
 
 @given(st.integers(0, 700), st.integers(0, 255), st.integers(0, 800))
+@example(47, 128, 0)  # the sections' place has its highest bit set, which is no place that Python can look at
 def test_damaged_libraries_are_left_to_the_check(place: int, value: int, length: int) -> None:
     data = bytearray(elf())
     data[place % len(data)] = value

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import platform
+import stat
 import struct
 import sys
 import zipfile
@@ -13,14 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layer_builds import Target, host_architecture, load_layer
-from layer_builds.locks import Lock, Pin, lock_inputs, modules_text
-from layer_builds.processes import Completed, Log, Processes
+from layer_builds.host.processes import Completed, Log, Processes
+from layer_builds.plan import Lock, Pin, Target, host_architecture, load_layer, lock_inputs, modules_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from layer_builds.spec import LayerSpec
+    from layer_builds.plan import LayerSpec
 
 HERE = Target(f"python{sys.version_info.major}.{sys.version_info.minor}", host_architecture())
 """The running Python on this machine: what these tests build for, so that they need no other interpreter."""
@@ -46,6 +46,7 @@ class Wheel:
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     record: str | None = None
     """Written instead of the right one."""
+    needs: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:
@@ -53,18 +54,23 @@ class Wheel:
 
     def write(self, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
-        info = f"{self.name.replace('-', '_')}-{self.version}.dist-info"
+        dist_info = f"{self.name.replace('-', '_')}-{self.version}.dist-info"
+        needs = "".join(f"Requires-Dist: {need}\n" for need in self.needs)
+        about = f"Metadata-Version: 2.1\nName: {self.name}\nVersion: {self.version}\n{needs}"
         files = {
             **self.files,
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {self.name}\nVersion: {self.version}\n".encode(),
-            f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {self.tag}\n".encode(),
+            f"{dist_info}/METADATA": about.encode(),
+            f"{dist_info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {self.tag}\n".encode(),
         }
         rows = [f"{path},{_fingerprint(data)},{len(data)}" for path, data in files.items()]
-        record = self.record if self.record is not None else "\n".join([*rows, f"{info}/RECORD,,"]) + "\n"
+        record = self.record if self.record is not None else "\n".join([*rows, f"{dist_info}/RECORD,,"]) + "\n"
         path = folder / self.file
         with zipfile.ZipFile(path, "w") as out:
-            for name, data in {**files, f"{info}/RECORD": record.encode()}.items():
-                out.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), data)
+            for name, data in {**files, f"{dist_info}/RECORD": record.encode()}.items():
+                info = zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0))
+                if ".data/scripts/" in name:
+                    info.external_attr = (stat.S_IFREG | 0o755) << 16
+                out.writestr(info, data)
         return path
 
 
@@ -156,7 +162,7 @@ def make_layer(
     name: str = "small",
     toml: str = "",
     smoke: str = SMOKE,
-    modules: Sequence[str] = ("alpha/__init__.py", "beta/__init__.py", "beta/core.py"),
+    modules: Sequence[str] | None = None,
     target: Target = HERE,
 ) -> tuple[LayerSpec, Installer]:
     """A layer's folder, locked to those wheels, and the installer that has them."""
@@ -173,8 +179,17 @@ def make_layer(
         target,
     )
     (folder / "modules").mkdir(exist_ok=True)
-    layer.modules_path(target.runtime).write_text(modules_text(target.runtime, list(modules)), encoding="utf-8")
+    names = imported(wheels) if modules is None else modules
+    layer.modules_path(target.runtime).write_text(modules_text(target.runtime, list(names)), encoding="utf-8")
     return layer, Installer(paths)
+
+
+def imported(wheels: Sequence[Wheel]) -> list[str]:
+    """What `SMOKE` and the builder itself import of those wheels, and of others all modules."""
+    more = [
+        file for wheel in wheels if wheel.name not in {"alpha", "beta"} for file in wheel.files if file.endswith(".py")
+    ]
+    return ["alpha/__init__.py", "beta/__init__.py", "beta/core.py", *more]
 
 
 def relock(layer: LayerSpec, pins: Sequence[Pin], target: Target = HERE) -> None:

@@ -63,7 +63,12 @@ class Deployed:
         return replace(self.stack, endpoint=endpoint)
 
     def publish(self, text: str = "x") -> str:
-        """A new version of the function, with other code; the alias stays."""
+        """What `pulumi up` does with other code while the alias is held: a new version, and the output that says so."""
+        self.function["published"] = self.publish_by_hand(text)
+        return str(self.function["published"])
+
+    def publish_by_hand(self, text: str = "x") -> str:
+        """A new version of the function, with other code, of which the program does not know; the alias stays."""
         self.client("lambda").update_function_code(
             FunctionName=self.function["name"], ZipFile=archive(HANDLER.replace("CODE", text))
         )
@@ -92,17 +97,6 @@ class Deployed:
         while messages := self.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             found += [message["Body"] for message in messages]
         return sorted(found)
-
-
-def empty_secret(account: Account, name: str) -> str:
-    """A secret without a value. The emulator makes an empty version, where AWS makes none: it is taken off here."""
-    manager = account.client("secretsmanager")
-    made = manager.create_secret(Name=name)
-    if "VersionId" in made:
-        manager.update_secret_version_stage(
-            SecretId=made["ARN"], VersionStage="AWSCURRENT", RemoveFromVersionId=made["VersionId"]
-        )
-    return str(made["ARN"])
 
 
 @pytest.fixture(scope="session")
@@ -146,7 +140,7 @@ def deployed(account: Account, tmp_path: Path) -> Deployed:
     )
     arn = str(made["FunctionArn"]).removesuffix(":1")
     lambdas.create_alias(FunctionName=made["FunctionName"], Name="live", FunctionVersion="1")
-    secret = empty_secret(account, f"openai-{mark}")
+    secret = account.client("secretsmanager").create_secret(Name=f"openai-{mark}")["ARN"]
     outputs = {
         "artifact_bucket": f"artifacts-{mark}",
         "layers": {"openai-pinecone": {"arn": layer["LayerVersionArn"], "name": f"layer-{mark}", "digest": "0" * 64}},
@@ -155,7 +149,7 @@ def deployed(account: Account, tmp_path: Path) -> Deployed:
                 "name": made["FunctionName"],
                 "arn": arn,
                 "alias_arn": f"{arn}:live",
-                "version": "1",
+                "published": "1",
                 "role_arn": role["Role"]["Arn"],
                 "log_group": group,
                 "queue_url": queue_url,

@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
 
 class MoveTasks(Front):
-    """With `failure`, tasks move nothing and fail for that reason."""
+    """With `failure`, tasks move nothing and fail for that reason; they are listed after `unlisted` looks.
 
-    def __init__(self, account: Account, failure: str | None = None) -> None:
+    With `busy`, one is running already, which ends with the second look.
+    """
+
+    def __init__(
+        self, account: Account, failure: str | None = None, *, unlisted: int = 0, busy: str | None = None
+    ) -> None:
         super().__init__(account)
-        self.failure = failure
+        self.failure, self.unlisted, self.busy = failure, unlisted, busy
         self.tasks: list[dict[str, Any]] = []
         self.looks = 0
 
@@ -29,6 +34,10 @@ class MoveTasks(Front):
         actions = {"StartMessageMoveTask": self.start, "ListMessageMoveTasks": self.list}
         if target not in actions:
             return None
+        if target == "StartMessageMoveTask" and self.busy:
+            self.tasks.append({"SourceArn": self.busy, "moved": 5})
+            words = {"__type": "com.amazonaws.sqs#UnsupportedOperation", "message": "There is already a task running."}
+            return Answer(400, json.dumps(words).encode(), {"Content-Type": "application/x-amz-json-1.0"})
         answer = actions[target](json.loads(body))
         return Answer(200, json.dumps(answer).encode(), {"Content-Type": "application/x-amz-json-1.0"})
 
@@ -50,6 +59,8 @@ class MoveTasks(Front):
     def list(self, request: dict[str, Any]) -> dict[str, Any]:
         task = next(one for one in reversed(self.tasks) if one["SourceArn"] == request["SourceArn"])
         self.looks += 1
-        status = "RUNNING" if self.looks == 1 else "FAILED" if self.failure else "COMPLETED"
+        if self.looks <= self.unlisted:
+            return {"Results": []}
+        status = "RUNNING" if self.looks == self.unlisted + 1 else "FAILED" if self.failure else "COMPLETED"
         reason = {"FailureReason": self.failure} if self.failure else {}
         return {"Results": [{"Status": status, "ApproximateNumberOfMessagesMoved": task["moved"], **reason}]}

@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-import yaml
 from botocore.exceptions import ClientError
 
-from tests.harness import Build
-from tests.program.conftest import Runner
+from tests.ops.bootstrap_template import (
+    CLAIM,
+    DEPLOYING,
+    DOCUMENT,
+    RESOURCES,
+    actions,
+    bootstrapped,
+    create_bucket,
+    entered,
+    statements,
+    trust_account,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,39 +31,6 @@ if TYPE_CHECKING:
     from sandbox.account import Account
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class Template(yaml.SafeLoader):
-    """CloudFormation's short forms, kept as `{"Sub": …}`."""
-
-
-def short_form(loader: Template, tag: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        return {tag: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {tag: loader.construct_sequence(node, deep=True)}
-    assert isinstance(node, yaml.MappingNode)
-    return {tag: loader.construct_mapping(node, deep=True)}
-
-
-Template.add_multi_constructor("!", short_form)
-DOCUMENT: dict[str, Any] = yaml.load((ROOT / "docs" / "bootstrap.yaml").read_text(), Template)  # noqa: S506 (a SafeLoader)
-RESOURCES: dict[str, Any] = DOCUMENT["Resources"]
-CLAIM = "token.actions.githubusercontent.com"
-
-
-def statements(name: str) -> list[dict[str, Any]]:
-    properties = RESOURCES[name]["Properties"]
-    documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
-    documents += [properties["PolicyDocument"]] if "PolicyDocument" in properties else []
-    return [statement for document in documents for statement in document["Statement"]]
-
-
-def actions(name: str) -> set[str]:
-    found: set[str] = set()
-    for statement in statements(name):
-        found |= {statement["Action"]} if isinstance(statement["Action"], str) else set(statement["Action"])
-    return found
 
 
 def trust(name: str) -> dict[str, Any]:
@@ -79,11 +55,9 @@ def test_deployments_come_from_the_environment_and_the_ref_only() -> None:
     }
 
 
-def test_a_preview_reads_state_and_nothing_else() -> None:
-    assert actions("PreviewRole") == {"s3:ListBucket", "s3:GetBucketLocation", "s3:GetObject", "kms:Decrypt"}
-
-
-DEPLOYING = ("DeployRole", "DeployFunctions", "DeployOthers", "DeployWithCustomerKey", "DeployToSharedBucket")
+def test_a_preview_reads_the_state_and_which_versions_there_are_and_nothing_else() -> None:
+    state = {"s3:ListBucket", "s3:GetBucketLocation", "s3:GetObject", "kms:Decrypt"}
+    assert actions("PreviewRole") == {*state, "lambda:ListVersionsByFunction"}
 
 
 @pytest.mark.parametrize("name", [*DEPLOYING, "FunctionBoundary"])
@@ -109,14 +83,30 @@ def test_a_deployment_can_neither_read_nor_write_a_secrets_value() -> None:
     assert not {one for one in everything if one.startswith("iam:Attach")}, "no other policy can be attached to a role"
 
 
-def test_the_config_s_own_key_works_through_s3_and_secrets_manager_only() -> None:
-    """Without it a stack with `secrets.kms_key_arn` could not publish a layer."""
+def test_the_config_s_own_key_works_through_the_services_that_encrypt_with_it_only() -> None:
+    """Without it a stack with `secrets.kms_key_arn` could not publish a layer, or make a table."""
     assert RESOURCES["DeployWithCustomerKey"]["Condition"] == "WithCustomerKey"
-    [statement] = statements("DeployWithCustomerKey")
-    assert {"kms:GenerateDataKey", "kms:Decrypt"} <= set(statement["Action"])
-    assert statement["Resource"] == {"Ref": "CustomerKeyArn"}
-    services = ["s3.${AWS::Region}.${AWS::URLSuffix}", "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"]
-    assert statement["Condition"] == {"StringEquals": {"kms:ViaService": [{"Sub": one} for one in services]}}
+    use, grant = statements("DeployWithCustomerKey")
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+    tables = {"kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:DescribeKey"}
+    assert {*tables, "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"} == set(use["Action"])
+    assert use["Resource"] == grant["Resource"] == {"Ref": "CustomerKeyArn"}
+    services = [f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}" for service in ("dynamodb", "s3", "secretsmanager")]
+    assert use["Condition"] == {"StringEquals": {"kms:ViaService": [{"Sub": service} for service in services]}}
+    assert (grant["Action"], grant["Condition"]) == (
+        "kms:CreateGrant",
+        {
+            "Bool": {"kms:GrantIsForAWSResource": "true"},
+            "StringEquals": {"kms:ViaService": {"Sub": services[0]}},
+        },
+    )
+
+
+def test_a_shared_bucket_s_artifacts_can_be_added_and_not_overwritten() -> None:
+    """Every stack's role could replace what another stack's layers are made from."""
+    [add] = [one for one in statements("DeployToSharedBucket") if "s3:PutObject" in one["Action"]]
+    assert (add["Action"], add["Condition"]) == ("s3:PutObject", {"Null": {"s3:if-none-match": "false"}})
+    assert actions("DeployToSharedBucket") == {"s3:ListBucket", "s3:GetObject", "s3:PutObject"}
 
 
 def test_roles_are_passed_to_lambda_only() -> None:
@@ -132,14 +122,7 @@ def test_the_boundary_can_be_made_a_condition_of_every_role() -> None:
     assert not actions("DeployFunctions") & {"iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary"}
 
 
-def test_the_boundary_lets_functions_do_what_their_own_roles_grant() -> None:
-    policies = [json.loads(one.inputs["policy"]) for one in Runner(Build())("dev").all("RolePolicy")]
-    granted = {action for policy in policies for statement in policy["Statement"] for action in statement["Action"]}
-    assert "secretsmanager:GetSecretValue" in granted
-    assert granted <= actions("FunctionBoundary")
-
-
-@pytest.mark.parametrize("name", ["DeployFunctions", "DeployOthers", "FunctionBoundary"])
+@pytest.mark.parametrize("name", ["DeployFunctions", "DeployOthers", "DeployStores", "FunctionBoundary"])
 def test_a_managed_policy_stays_within_iams_size(name: str) -> None:
     """6,144 characters without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html."""
     text = json.dumps(RESOURCES[name]["Properties"]["PolicyDocument"], separators=(",", ":"))
@@ -199,36 +182,10 @@ def jwt(**claims: str) -> str:
 
 @pytest.fixture(scope="module")
 def outputs(account: Account) -> Iterator[dict[str, str]]:
-    """The template in the emulator, without the provider, a type that it does not know."""
-    text = (ROOT / "docs" / "bootstrap.yaml").read_text()
-    start, end = text.index("  GitHub:\n"), text.index("  SecretsKey:\n")
-    template = (text[:start] + text[end:]).replace(
-        "!If [MakeProvider, !Ref GitHub, !Ref OidcProviderArn]", "!Ref OidcProviderArn"
-    )
-    for bucket in ("pulumi-state", "team-layers"):
-        account.client("s3").create_bucket(
-            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": account.region}
-        )
-    parameters = {
-        "StackName": "dev",
-        "RepositorySubject": "octo-org@1/strata@2",
-        "EnvironmentName": "dev",
-        "OidcProviderArn": f"arn:aws:iam::{account.account}:oidc-provider/{CLAIM}",
-        "StateBucketName": "pulumi-state",
-        "SecretsKeyArn": account.client("kms").create_key()["KeyMetadata"]["Arn"],
-        "ArtifactBucketName": "team-layers",
-    }
-    clouds = account.client("cloudformation")
-    clouds.create_stack(
-        StackName="bootstrap",
-        TemplateBody=template,
-        Capabilities=["CAPABILITY_IAM"],
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-    )
-    clouds.get_waiter("stack_create_complete").wait(StackName="bootstrap", WaiterConfig={"Delay": 1})
-    [made] = clouds.describe_stacks(StackName="bootstrap")["Stacks"]
-    yield {one["OutputKey"]: one["OutputValue"] for one in made["Outputs"]}
-    clouds.delete_stack(StackName="bootstrap")
+    """The template in the emulator, for the stack `dev` with a shared bucket."""
+    create_bucket(account, "team-layers")
+    with bootstrapped(account, "dev", ArtifactBucketName="team-layers") as outputs:
+        yield outputs
 
 
 def become(account: Account, role: str, **claims: str) -> boto3.Session:
@@ -281,37 +238,30 @@ def test_the_preview_role_reads_states_and_is_refused_everything_else(
             call()
 
 
-def trust_account(account: Account) -> str:
-    """The trust policy of a role that everybody in the account may enter."""
-    everybody = {"AWS": f"arn:aws:iam::{account.account}:root"}
-    statement = {"Effect": "Allow", "Principal": everybody, "Action": "sts:AssumeRole"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
 @pytest.fixture(scope="module")
 def deploying(account: Account, outputs: dict[str, str]) -> Callable[[str], Any]:
-    """Clients of the deploy role. The emulator knows no `ref` claim, so the role is entered by another door."""
-    role = outputs["DeployRoleArn"]
-    account.client("iam").update_assume_role_policy(
-        RoleName=role.rsplit("/", 1)[1], PolicyDocument=trust_account(account)
-    )
-    found = account.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    """Clients of the deploy role."""
+    found = entered(account, outputs["DeployRoleArn"])
     clients: Any = boto3.Session(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], account.region)
     return lambda service: clients.client(service, endpoint_url=account.endpoint)
 
 
-def test_the_deploy_role_publishes_to_a_shared_bucket_and_deletes_nothing_there(
+def test_the_deploy_role_publishes_to_a_shared_bucket_and_deletes_and_overwrites_nothing_there(
     deploying: Callable[[str], Any],
 ) -> None:
     s3, where = deploying("s3"), {"Bucket": "team-layers", "Key": "layers/x/0.zip"}
     with pytest.raises(ClientError, match="404"):
         s3.head_object(**where)
-    s3.put_object(**where, Body=b"x")
+    s3.put_object(**where, Body=b"x", IfNoneMatch="*")
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        s3.put_object(**where, Body=b"other", IfNoneMatch="*")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_object(**where, Body=b"other")
     assert s3.get_object(**where)["Body"].read() == b"x"
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.delete_object(**where)
     with pytest.raises(ClientError, match="AccessDenied"):
-        s3.put_object(**{**where, "Key": "other"}, Body=b"x")
+        s3.put_object(**{**where, "Key": "other"}, Body=b"x", IfNoneMatch="*")
 
 
 def test_the_deploy_role_writes_its_own_stack_s_state_only(account: Account, deploying: Callable[[str], Any]) -> None:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ops import cli, stack
+from layer_builds.command import name_of
+from ops import commands
 from ops.cli import main
 from ops.errors import OpsError
-from ops.stack import load_deployed, load_local, load_stack
+from ops.load_stack import load_deployed, load_local, load_stack
 
 if TYPE_CHECKING:
     from tests.ops.conftest import Deployed
@@ -35,8 +36,7 @@ def sandbox(deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     }
     (tmp_path / ".sandbox").mkdir()
     (tmp_path / ".sandbox" / "state.json").write_text(json.dumps(state))
-    monkeypatch.setattr(stack, "ROOT", tmp_path)
-    monkeypatch.setattr(stack.load_stack, "__kwdefaults__", {"root": tmp_path, "config_file": None})
+    monkeypatch.setenv("STRATA_SANDBOX_DIR", str(tmp_path / ".sandbox"))
     return tmp_path
 
 
@@ -101,7 +101,7 @@ def test_a_stack_that_was_never_deployed_says_how_to(pulumi: Path, tmp_path: Pat
 def test_a_broken_state_file_is_an_error_in_words(tmp_path: Path, content: str) -> None:
     (tmp_path / ".sandbox").mkdir()
     (tmp_path / ".sandbox" / "state.json").write_text(content)
-    with pytest.raises(OpsError, match="cannot be read"):
+    with pytest.raises(OpsError, match="could not be read"):
         load_local(tmp_path)
 
 
@@ -143,7 +143,14 @@ def test_bytes_that_are_no_text_are_wrong_use_wherever_they_come_from(
     stdin = io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8", errors="surrogateescape")
     monkeypatch.setattr(sys, "stdin", stdin)
     assert main([*command, source, "--stack", "local", "--json"]) == 2
-    assert f"{command[-1]} {source!r}: not UTF-8 text" in json.loads(capsys.readouterr().out)["error"]
+    assert f"{command[-1]} {source!r} is not UTF-8 text" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_an_event_from_a_file_may_begin_as_windows_writes_it(sandbox: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = sandbox / "event.json"
+    file.write_bytes('\ufeff{"text": "x"}'.encode())
+    assert main(["invoke", "--stack", "local", "embedding", "--event", f"@{file}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["payload"] == {"echo": {"text": "x"}}
 
 
 def test_what_aws_refuses_is_a_sentence_and_not_a_traceback(
@@ -152,6 +159,13 @@ def test_what_aws_refuses_is_a_sentence_and_not_a_traceback(
     deployed.client("lambda").delete_alias(FunctionName=deployed.function["name"], Name="live")
     assert main(["rollback", "--stack", "local", "embedding"]) == 1
     assert "ResourceNotFoundException" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two"])
+def test_a_number_of_versions_to_keep_is_at_least_one(capsys: pytest.CaptureFixture[str], number: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["prune", "--stack", "local", "--keep", number])
+    assert f"argument --keep: '{number}' is not a number of at least 1" in capsys.readouterr().err
 
 
 def test_a_missing_stack_name_is_a_usage_error(
@@ -166,7 +180,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setitem(cli.RUN, "smoke", broken)
+    monkeypatch.setattr(commands.smoke, "run", broken)
     with pytest.raises(ZeroDivisionError):
         main(["smoke", "--stack", "local"])
 
@@ -176,14 +190,8 @@ def test_help_lists_every_command_with_the_exit_codes(capsys: pytest.CaptureFixt
         main(["--help"])
     said = capsys.readouterr().out
     assert raised.value.code == 0
-    assert all(command in said for command in cli.RUN)
-    assert "exit codes: 0 all is well, 1 a finding or a failure, 2" in said
-
-
-def test_the_module_runs_as_a_program() -> None:
-    done = subprocess.run([sys.executable, "-m", "ops"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "usage: python -m ops" in done.stderr
+    assert all(name_of(command) in said for command in commands.COMMANDS)
+    assert "exit codes: 0 all is well, 1 a finding or a failure, 2 a usage error" in said
 
 
 def test_a_reader_that_has_seen_enough_ends_tail_quietly(sandbox: Path, deployed: Deployed) -> None:
@@ -192,16 +200,11 @@ def test_a_reader_that_has_seen_enough_ends_tail_quietly(sandbox: Path, deployed
     now = int(time.time() * 1000)
     events = [{"timestamp": now - 1000 + number, "message": "x" * 2_000} for number in range(200)]
     logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
-    program = (
-        "import pathlib, ops.stack as s; "
-        f"s.load_stack.__kwdefaults__['root'] = pathlib.Path({str(sandbox)!r}); "
-        "from ops.cli import main; raise SystemExit(main(['tail', '--stack', 'local', 'embedding']))"
-    )
-    command = f'{sys.executable} -c "$PROGRAM" | head -n 1; exit ${{PIPESTATUS[0]}}'
+    command = f"{sys.executable} -m ops tail --stack local embedding | head -n 1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=ROOT,
-        env={"PROGRAM": program, "PATH": "/usr/bin:/bin"},
+        env={"STRATA_SANDBOX_DIR": str(sandbox / ".sandbox"), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         check=False,

@@ -5,21 +5,25 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from layer_builds import host_architecture
-from ops import doctor as module
+from components.systems import SYSTEMS
+from layer_builds.plan import host_architecture
 from ops.cli import main
-from ops.doctor import check_runtimes, concurrency, doctor
-from ops.stack import load_stack
+from ops.doctor import account, doctor
+from ops.doctor.account import concurrency
+from ops.doctor.machine import check_program, check_runtimes, check_tools, pulumi_tool
+from ops.doctor.patient import Patient
+from ops.errors import UsageError
+from ops.load_stack import load_stack
 from sandbox.lambda_code import running_runtime
 from tests.ops.checkout import write_checkout
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ops.report import Report
     from tests.ops.conftest import Deployed
 
@@ -50,23 +54,26 @@ def findings(report: Report) -> dict[str, dict[str, str]]:
     return {one["check"]: one for one in found}
 
 
+def patient(config: dict[str, Any] | None = None, **plan: Any) -> Patient:
+    """What the checks look at when they are tried by themselves."""
+    whole = {"functions": [], "resources": [], "error": None, **plan}
+    return Patient("dev", Path(), config or {}, whole, None)
+
+
 def test_a_running_sandbox_is_examined_like_an_account(deployed: Deployed, tmp_path: Path) -> None:
-    found = findings(doctor("local", root=local(deployed, tmp_path)))
+    report = doctor("local", root=local(deployed, tmp_path))
+    found = findings(report)
     assert found["python"]["state"] == "ok"
     assert found["config and layers"]["found"] == "7 resources declared"
-    assert found["size of embedding"]["found"] == "44.2 MB unzipped, 17% of the limit"
+    assert found["size of embedding"]["found"] == "1 of 5 layers, 44.2 MB unzipped, 17% of the limit"
     assert found["stack"]["found"] == "deployed: embedding"
     assert found["credentials"]["state"] == "ok"
     assert found["region"]["found"] == deployed.account.region
     assert found["code storage"]["state"] == "ok"
     assert found["concurrent executions"]["found"] == f"{limit(deployed)} in the account, 5 at most for queues"
-
-
-def test_an_empty_secret_is_a_failure_with_the_command_that_fills_it(deployed: Deployed, tmp_path: Path) -> None:
-    report = doctor("local", root=local(deployed, tmp_path))
-    assert not report.ok
-    one = findings(report)["secret OPENAI_API_KEY of embedding"]
-    assert one["way_out"] == "`python -m ops secret set --stack local embedding OPENAI_API_KEY`"
+    assert not report.ok, "its secrets are empty"
+    command = "python -m ops secret set --stack local embedding OPENAI_API_KEY"
+    assert found["secret OPENAI_API_KEY of embedding"]["remedy"] == f"`{command}`"
 
 
 def test_a_reservation_that_the_account_cannot_give_is_a_failure(deployed: Deployed, tmp_path: Path) -> None:
@@ -75,7 +82,7 @@ def test_a_reservation_that_the_account_cannot_give_is_a_failure(deployed: Deplo
     root = local(deployed, tmp_path, config=asked)
     found = findings(doctor("local", root=root))
     assert found["reserved concurrency"]["state"] == "fail"
-    assert f"{most - 50} asked for (embedding), {most - 100} can be had" in found["reserved concurrency"]["found"]
+    assert f"{most - 50} requested (embedding), {most - 100} available" in found["reserved concurrency"]["found"]
     assert found["concurrent executions"]["state"] == "warn"
 
 
@@ -92,9 +99,40 @@ def test_what_the_stack_holds_already_counts_as_free(deployed: Deployed, tmp_pat
 
 def test_a_new_account_with_ten_executions_can_reserve_none() -> None:
     function = {"name": "embedding", "reserved_concurrency": 5}
-    patient = module.Patient("dev", None, {}, {"functions": [function], "resources": []}, None)  # type: ignore[arg-type]
-    first = next(iter(concurrency(patient, 10, 10)))
-    assert (first.state, first.found[:41]) == ("fail", "5 asked for (embedding), 0 can be had: th")
+    first = next(iter(concurrency(patient(functions=[function]), 10, 10)))
+    assert (first.state, first.found[:41]) == ("fail", "5 requested (embedding), 0 available: the")
+
+
+@pytest.mark.parametrize(("room", "state"), [(1, "warn"), (2, "warn"), (3, "ok")])
+def test_alarms_that_the_region_has_no_room_for_are_a_warning(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, room: int, state: str
+) -> None:
+    """What others have counts, and what the program declares; what the stack has already is not counted twice."""
+    client = deployed.client("cloudwatch")
+    alarm = {"Namespace": "n", "MetricName": "m", "Period": 60, "Statistic": "Sum", "EvaluationPeriods": 1}
+    alarm |= {"Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold"}
+    names = ["of-another-stack", "strata-dev-embedding-errors-0a1b2c"]
+    for name in names:
+        client.put_metric_alarm(AlarmName=name, **alarm)
+    known = [each["AlarmName"] for each in client.describe_alarms()["MetricAlarms"]]
+    others = [name for name in known if not name.startswith("strata-dev-")]
+    monkeypatch.setattr(account, "ALARMS", len(others) + room)
+    monkeypatch.setattr(account, "NEARLY_FULL", 1.0)
+    declared = {"type": "aws:cloudwatch/metricAlarm:MetricAlarm", "name": "a", "inputs": {}}
+    examined = patient(resources=[declared, declared])
+    examined.account = deployed.stack
+    [found] = account.check_alarm_quota(examined)
+    assert (found.state, found.found.startswith(f"2 of this stack and {len(others)} others")) == (state, True)
+    client.delete_alarms(AlarmNames=names)
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_a_stack_of_all_systems_says_how_full_each_function_is(stack: str) -> None:
+    found = findings(doctor(stack, offline=True, only=["program"]))
+    sizes = {name: each for name, each in found.items() if name.startswith("size of ")}
+    assert sizes.keys() == {f"size of {name.replace('_', '-')}" for name in SYSTEMS}
+    assert {each["state"] for each in sizes.values()} <= {"ok", "warn"}
+    assert sizes["size of knowledge-base"]["found"].startswith("5 of 5 layers, ")
 
 
 def test_a_bad_config_is_a_failure_in_the_programs_own_words(tmp_path: Path) -> None:
@@ -109,25 +147,32 @@ def test_a_program_that_refused_to_run_asks_for_no_concurrency(deployed: Deploye
     assert not {"reserved concurrency", "concurrent executions"} & found.keys()
 
 
+def test_one_check_alone_can_be_asked_for(deployed: Deployed, tmp_path: Path) -> None:
+    root = local(deployed, tmp_path)
+    assert findings(doctor("local", root=root, only=["code"])) == {}
+    deployed.publish_by_hand("edited")
+    assert findings(doctor("local", root=root, only=["code"])).keys() == {"code of embedding"}
+    with pytest.raises(UsageError, match="there is no check cod; there are: account, alarm-quota, alarms, "):
+        doctor("local", root=root, only=["cod"])
+
+
 def test_the_local_stack_is_well_on_any_python_that_runs_it() -> None:
     found = findings(doctor("local", offline=True))
     assert found["config and layers"]["state"] == "ok", found["config and layers"]["found"]
     assert found[f"{running_runtime()}-{host_architecture()}"]["state"] == "ok"
 
 
-def test_a_function_over_the_limit_is_a_failure_and_one_near_it_a_warning(tmp_path: Path) -> None:
-    near = doctor("dev", root=write_checkout(tmp_path, unzipped=230_000_000), offline=True)
-    assert findings(near)["size of embedding"]["state"] == "warn"
-    over = doctor("dev", root=write_checkout(tmp_path, unzipped=262_144_000), offline=True)
-    assert findings(over)["size of embedding"]["state"] == "fail"
-    assert "layer_builds report" in findings(over)["size of embedding"]["way_out"]
+@pytest.mark.parametrize(("size", "state"), [(200_000_000, "ok"), (230_000_000, "warn"), (262_144_000, "fail")])
+def test_a_function_over_the_limit_is_a_failure_and_one_near_it_a_warning(size: int, state: str) -> None:
+    function = {"name": "f", "code_bytes": 1, "layers": [{"unzipped_bytes": size}]}
+    [_, found] = check_program(patient(functions=[function]))
+    assert (found.state, "layer_builds report" in found.remedy) == (state, state != "ok")
 
 
 @pytest.mark.parametrize(("today", "state"), [((2029, 1, 1), "ok"), ((2029, 3, 1), "warn"), ((2029, 7, 1), "fail")])
 def test_a_runtime_near_its_end_is_a_warning_and_past_it_a_failure(today: tuple[int, int, int], state: str) -> None:
-    plan = {"functions": [{"target": "python3.13-arm64"}], "resources": []}
-    patient = module.Patient("dev", None, {}, plan, None, today=dt.date(*today))  # type: ignore[arg-type]
-    assert next(iter(check_runtimes(patient))).state == state
+    on_that_day = replace(patient(functions=[{"target": "python3.13-arm64"}]), today=dt.date(*today))
+    assert next(iter(check_runtimes(on_that_day))).state == state
 
 
 def test_without_a_sandbox_the_other_checks_are_still_tried(tmp_path: Path) -> None:
@@ -140,33 +185,29 @@ def test_without_a_sandbox_the_other_checks_are_still_tried(tmp_path: Path) -> N
 
 
 def test_missing_tools_say_where_they_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = write_checkout(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = findings(doctor("dev", root=root, offline=True))
-    assert found["uv"]["state"] == found["pulumi"]["state"] == "fail"
-    assert "https://docs.astral.sh/uv/" in found["uv"]["way_out"]
+    docker = {"strata:layers": {"builder": "docker"}}
+    found = {finding.check: finding for finding in check_tools(patient(docker))}
+    assert {name: finding.state for name, finding in found.items()} == {
+        "uv": "fail",
+        "pulumi": "fail",
+        "docker": "fail",
+    }
+    assert "https://docs.astral.sh/uv/" in found["uv"].remedy
+    assert "docker" not in {finding.check for finding in check_tools(patient())}, "only a stack that builds with it"
+    image = patient(resources=[{"inputs": {"packageType": "Image"}}])
+    (warned,) = [finding for finding in check_tools(image) if finding.check == "docker"]
+    assert (warned.state, "not needed where the registry has them" in warned.remedy) == ("warn", True)
 
 
-@pytest.mark.parametrize(("version", "state"), [("v3.145.0", "fail"), ("v3.272.0", "ok"), ("gibberish", "fail")])
+@pytest.mark.parametrize(("version", "state"), [("v3.218.0", "fail"), ("v3.272.0", "ok"), ("gibberish", "fail")])
 def test_an_old_pulumi_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, state: str) -> None:
     fake = tmp_path / "bin" / "pulumi"
     fake.parent.mkdir()
     fake.write_text(f"#!/bin/sh\necho {version}\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake.parent}:/usr/bin:/bin")
-    assert module.pulumi_tool().state == state
-
-
-def test_docker_is_asked_for_only_by_a_stack_that_builds_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = write_checkout(tmp_path)
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    assert "docker" not in findings(doctor("dev", root=root, offline=True))
-    with (root / "Pulumi.dev.yaml").open("a") as file:
-        file.write("  strata:layers:\n    builder: docker\n")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert findings(doctor("dev", root=root, offline=True))["docker"]["state"] == "fail"
+    assert pulumi_tool().state == state
 
 
 def test_an_account_that_cannot_be_reached_is_a_finding_and_not_a_crash(deployed: Deployed, tmp_path: Path) -> None:
@@ -200,4 +241,4 @@ def test_without_credentials_it_says_where_they_come_from(tmp_path: Path, monkey
     monkeypatch.setenv("HOME", str(tmp_path))
     found = findings(doctor("dev", root=write_checkout(tmp_path / "checkout")))
     assert found["credentials"]["found"] == "no AWS credentials"
-    assert "set AWS_PROFILE" in found["credentials"]["way_out"]
+    assert "set AWS_PROFILE" in found["credentials"]["remedy"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ops.errors import OpsError, UsageError
-from ops.lambda_calls import invoke, read_event, smoke
+from ops.lambda_calls import invoke, parse, read_event, smoke
 from ops.send import send
 from tests.ops.refusing import THROTTLED, Refusing
 
@@ -49,7 +49,7 @@ def test_smoke_fails_when_a_function_says_that_it_is_not_well(deployed: Deployed
     client.update_alias(FunctionName=deployed.function["name"], Name="live", FunctionVersion=version)
     report = smoke(deployed.stack)
     assert not report.ok
-    assert report.tables[0].rows[0][4] == "says that it is not well: openai: ImportError"
+    assert report.tables[0].rows[0][4] == "reports a problem: openai: ImportError"
 
 
 def test_smoke_fails_when_the_function_is_gone_and_still_tries_the_others(deployed: Deployed) -> None:
@@ -59,6 +59,15 @@ def test_smoke_fails_when_the_function_is_gone_and_still_tries_the_others(deploy
     found = report.data["functions"]
     assert found["embedding"]["ok"] is True  # type: ignore[index]
     assert "ResourceNotFound" in found["extract-text"]["error"]  # type: ignore[index]
+
+
+def test_a_version_that_does_not_exist_fails_although_something_answers(deployed: Deployed) -> None:
+    """`live_version: 99` previewed green, and the emulator runs the newest code under that number."""
+    client, name = deployed.client("lambda"), deployed.function["name"]
+    client.update_alias(FunctionName=name, Name="live", FunctionVersion="99")
+    report = smoke(deployed.stack)
+    assert not report.ok
+    assert "leads to version 99, which does not exist" in report.tables[0].rows[0][4]
 
 
 def test_invoke_gives_the_answer_back(deployed: Deployed) -> None:
@@ -103,9 +112,17 @@ def test_an_event_over_lambdas_limit_is_refused_before_it_is_sent(deployed: Depl
         invoke(deployed.stack, "embedding", {"text": "x" * 6_300_000}, asynchronous=False, logs=False)
 
 
-def test_an_event_that_is_not_json_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="not JSON"):
-        read_event("{test: true}")
+@pytest.mark.parametrize("text", ["[]", "3", "null", '"text"', "true", "", "{", "{'a': 1}", '{"a": NaN}', "[" * 99_999])
+def test_an_event_that_is_not_an_object_is_refused_before_the_function_meets_it(text: str) -> None:
+    """`--event '[]'` was an AttributeError in the function."""
+    with pytest.raises(UsageError, match=r"takes? a JSON object|not JSON") as refused:
+        read_event(text)
+    assert len(str(refused.value)) < 200
+
+
+def test_an_asynchronous_event_has_a_limit_of_its_own(deployed: Deployed) -> None:
+    with pytest.raises(UsageError, match="1,048,576"):
+        invoke(deployed.stack, "embedding", {"text": "x" * 1_048_576}, asynchronous=True, logs=False)
 
 
 def test_an_unknown_function_is_refused_with_the_known_ones(deployed: Deployed) -> None:
@@ -120,3 +137,10 @@ def test_a_call_is_made_once(deployed: Deployed) -> None:
         report = invoke(deployed.at(address), "embedding", {}, asynchronous=False, logs=False)
     assert "TooManyRequests" in str(report.data["error"])
     assert throttled.seen == 1
+
+
+def test_an_answer_that_is_no_json_is_its_text() -> None:
+    assert parse(b"") is None
+    assert parse(b'{"ok": true}') == {"ok": True}
+    for text in ("<html>", "[" * 100_000):
+        assert parse(text.encode()) == text

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from layer_builds import host_architecture
+from components.systems import SYSTEMS
+from layer_builds.plan import host_architecture
 from ops.cli import main
 from ops.errors import OpsError
+from ops.load_stack import ROOT
 from ops.mock_plan import make_plan
-from ops.plan import compare, read_plan
-from ops.stack import ROOT
+from ops.plan import read_plan
+from ops.preview import compare
 from sandbox.lambda_code import running_runtime
+from tests.engine.pulumi_cli import copy_checkout
 from tests.ops.checkout import DIGESTS, write_checkout
 
 if TYPE_CHECKING:
@@ -37,9 +41,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return plan(tmp_path_factory.mktemp("base"))
 
 
-def test_resources_have_their_place_in_the_tree_and_functions_their_sizes(tmp_path: Path) -> None:
-    found = make_plan(write_checkout(tmp_path), "dev")
+def test_a_plan_holds_resources_in_their_tree_functions_with_their_sizes_and_no_secret(tmp_path: Path) -> None:
+    write_checkout(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    found = make_plan(tmp_path, "dev")
     assert found["error"] is None
+    assert sorted(tmp_path.rglob("*")) == before, "running the program leaves nothing in the checkout"
+    assert not re.search("s3cr3t|v1:x:y", json.dumps(found))
     assert "urn:pulumi:dev::strata::strata:components:Thing$aws:sqs/queue:Queue::embedding-queue" in {
         one["urn"] for one in found["resources"]
     }
@@ -54,12 +62,6 @@ def test_resources_have_their_place_in_the_tree_and_functions_their_sizes(tmp_pa
     }
     assert layer["digest"] == DIGESTS["old"]
     assert [one["name"] for one in layer["packages"]] == ["openai", "tiktoken/x", "six"]
-
-
-def test_no_secret_is_in_a_plan(tmp_path: Path) -> None:
-    found = json.dumps(make_plan(write_checkout(tmp_path), "dev"))
-    assert "s3cr3t" not in found
-    assert "v1:x:y" not in found
 
 
 def test_the_program_sees_none_of_the_callers_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,6 +83,24 @@ def test_the_same_checkout_in_another_folder_has_the_same_plan(base: Plan, tmp_p
 def test_a_code_change_touches_the_function_only(base: Plan, tmp_path: Path) -> None:
     [change] = compare(base, plan(tmp_path, code="return")).changes
     assert (change.op, change.name, change.properties) == ("update", "embedding-function", ("code",))
+
+
+def test_a_code_change_of_any_system_is_seen(tmp_path: Path) -> None:
+    """A function that is told what AWS names it had 0 bytes of code, and its change was no difference."""
+    before = make_plan(ROOT, "dev")
+    copy_checkout(tmp_path)
+    for system in SYSTEMS:
+        contract = tmp_path / "lambdas" / system / "contract.py"
+        contract.write_text(f"{contract.read_text()}# Another line.\n")
+    after = make_plan(tmp_path, "dev")
+    assert after["error"] is None
+    assert {function["name"]: function["code_bytes"] for function in after["functions"]} == {
+        function["name"]: function["code_bytes"] + len("# Another line.\n") for function in before["functions"]
+    }
+    code = [{one["name"]: one["inputs"].get("code") for one in each["resources"]} for each in (before, after)]
+    assert {name for name in code[0] if code[0][name] != code[1][name]} == {
+        f"{system.replace('_', '-')}-function" for system in SYSTEMS
+    }
 
 
 def test_another_digest_replaces_the_layer_and_its_command(base: Plan, tmp_path: Path) -> None:
@@ -149,10 +169,3 @@ def test_an_output_in_a_folder_that_does_not_exist_is_wrong_use(
     arguments = ["--program", str(write_checkout(tmp_path)), "--stack", "dev", "--output", str(output)]
     assert main(["mock-plan", "--json", *arguments]) == 2
     assert f"--output {output}: No such file" in json.loads(capsys.readouterr().out)["error"]
-
-
-def test_running_the_program_leaves_nothing_in_the_checkout(tmp_path: Path) -> None:
-    write_checkout(tmp_path)
-    before = sorted(tmp_path.rglob("*"))
-    make_plan(tmp_path, "dev")
-    assert sorted(tmp_path.rglob("*")) == before

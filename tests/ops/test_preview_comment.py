@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from ops.cli import main
 from ops.errors import OpsError
+from ops.findings import Notice, read_findings
 from ops.markdown import LIMIT, bar, code, comment, failure
-from ops.plan import Change, FunctionSize, LayerSize, Preview, plan_of, read_artifact, read_preview
+from ops.plan import FunctionSize, LayerSize, plan_of, read_artifact
+from ops.preview import Change, Preview, read_preview
 from ops.size_chart import svg
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +57,91 @@ def test_the_stream_of_events_says_the_same() -> None:
     assert set(events.changes) == set(whole.changes)
 
 
+EVENTS = (DATA / "events.json").read_text()
+WHOLE = (DATA / "preview.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "",
+        "error: no stack named 'dev' found\n",
+        "null",
+        "{}",
+        '{"config": {}}',
+        WHOLE[: len(WHOLE) // 2],
+        EVENTS[: len(EVENTS) // 2],
+        EVENTS[: EVENTS.index('{"sequence": 37')],
+        '{"a": ' + "[" * 100_000,
+    ],
+    ids=["nothing", "words", "null", "empty", "only_config", "half", "half_a_stream", "no_summary", "too_deep"],
+)
+def test_a_cli_that_has_no_whole_answer_is_a_failed_preview(tmp_path: Path, output: str) -> None:
+    """Its words go to stderr: `No change` under a green check would be believed."""
+    file, written = tmp_path / "preview.json", tmp_path / "comment.md"
+    file.write_text(output)
+    assert main(["preview-comment", "--stack", "dev", "--preview", str(file), "--output", str(written)]) == 1
+    text = written.read_text()
+    assert "**The preview failed.**" in text
+    assert "ended before it had an answer" in text
+    assert "No change" not in text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Installing policy pack iam 0.0.7...\nFinished installing policy pack\n\n", ""),
+        ("", "Update plan written to 'plan.json'\n"),
+    ],
+)
+def test_what_the_cli_says_around_its_answer_is_left_out(tmp_path: Path, before: str, after: str) -> None:
+    """https://github.com/pulumi/pulumi/issues/19775, https://github.com/pulumi/pulumi/issues/11453."""
+    file = tmp_path / "preview.json"
+    for output, same in ((WHOLE, DATA / "preview.json"), (EVENTS, DATA / "events.json")):
+        file.write_text(f"{before}{output.rstrip()}\n{after}")
+        assert read_preview(file) == read_preview(same)
+
+
+def test_an_import_is_a_change(tmp_path: Path) -> None:
+    step = {"op": "import", "urn": "urn:pulumi:dev::strata::aws:s3/bucket:Bucket::b", "newState": {"type": "t"}}
+    file = tmp_path / "preview.json"
+    file.write_text(json.dumps({"steps": [step], "changeSummary": {"import": 1}}))
+    text = comment("dev", read_preview(file))
+    assert "**1 to import**" in text
+    assert "| 🟣 import | `b` | `t` |" in text
+
+
+def test_the_engines_colours_are_not_in_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "events.json"
+    message = "<{%fg 1%}>error: <{%reset%}>100 % <bad>"
+    file.write_text(json.dumps({"sequence": 1, "diagnosticEvent": {"severity": "error", "message": message}}))
+    assert read_preview(file).errors == ("100 % <bad>",)
+
+
+def test_many_errors_are_counted_and_never_become_no_change() -> None:
+    """Credentials that expire fail every resource."""
+    errors = tuple(f"{number}: {'x' * 3_900}" for number in range(100))
+    text = comment("dev", Preview((), 0, errors), [FUNCTION])
+    assert "**The preview failed.**" in text
+    assert "\n0: xxx" in text
+    assert "… and 96 more errors." in text
+    assert "No change" not in text
+    assert len(text) <= 60_000
+
+
+def test_deletes_are_listed_however_long_the_other_rows_are() -> None:
+    long = tuple(Change("update", f"{number:0118}", "t" * 120, ("p" * 120,) * 8) for number in range(500))
+    gone = Change("delete", "documents-bucket", "aws:s3/bucket:Bucket")
+    text = comment("dev", Preview((*long, gone), 0), [FUNCTION])
+    assert "| 🔴 delete | `documents-bucket` | `aws:s3/bucket:Bucket` |" in text
+    rows = text.count("🔵 update")
+    assert rows > 10
+    assert f"… and {500 - rows} more." in text
+    assert "#### Sizes" in text
+    assert "#### Layers" in text
+    assert len(text) <= 60_000
+
+
 def test_a_failed_previews_errors_are_shown() -> None:
     preview = read_preview(DATA / "failed.json")
     assert preview.errors[0] == "bad | `config`"
@@ -71,6 +158,43 @@ def test_the_comment_shows_changes_layers_and_sizes() -> None:
     assert "44.5 MB (+0.30)" in text
     assert "| `embedding` | `███▍░░░░░░░░░░░░░░░░` | 17.0% | 44.5 MB (+0.30) | 31.0 kB |" in text
     assert "`openai 3.55.0` 20.3 MB" in text
+
+
+def test_what_is_not_well_with_what_is_deployed_comes_first(tmp_path: Path) -> None:
+    """A preview does not see that code was edited in the console."""
+    findings = [
+        {
+            "check": "code of embedding",
+            "state": "warn",
+            "found": "$LATEST was edited",
+            "remedy": "`pulumi up --refresh`",
+        },
+        {"check": "code of other", "state": "ok", "found": "as published", "remedy": ""},
+    ]
+    file = tmp_path / "doctor.json"
+    file.write_text(json.dumps({"ok": True, "stack": "dev", "checks": findings}))
+    output = tmp_path / "comment.md"
+    files = ["--preview", str(DATA / "preview.json"), "--doctor", str(file), "--output", str(output)]
+    assert main(["preview-comment", "--stack", "dev", *files]) == 0
+    text = output.read_text()
+    assert "| `code of embedding` | `$LATEST was edited` | `'pulumi up --refresh'` |" in text
+    assert "as published" not in text
+    assert text.index("Deployed now") < text.index("1 to create") < text.index("🟢 create")
+
+
+def test_findings_stay_when_the_comment_is_too_long() -> None:
+    many = tuple(Change("create", f"{number:03}" + "x" * 117, "t" * 120, ("p" * 120,) * 8) for number in range(100))
+    text = comment("dev", Preview(many, 0), notices=[Notice("code of embedding", "edited", "refresh")])
+    assert "code of embedding" in text
+    assert len(text) <= 60_000
+
+
+@pytest.mark.parametrize("document", ["[]", "{}", '{"checks": [7]}', '{"checks": [{"state": "warn", "check": 1}]}'])
+def test_findings_of_another_form_are_refused(tmp_path: Path, document: str) -> None:
+    file = tmp_path / "doctor.json"
+    file.write_text(document)
+    with pytest.raises(OpsError):
+        read_findings(file)
 
 
 def test_no_change_is_said() -> None:
@@ -104,40 +228,18 @@ def test_the_bar_is_empty_full_and_over_only_when_that_is_so(size: int, drawn: s
     assert bar(size) == drawn
 
 
-HOSTILE = [
-    "@everyone",
-    "`@team`",
-    "<img src=x onerror=alert(1)>",
-    "![x](https://evil.example/pixel)",
-    "[click](javascript:alert(1))",
-    "a\n\n# Approved by the maintainers",
-    "| a | b |",
-    "<!-- strata-preview prod -->",
-    "</details>",
-    "\u202eevil",
-    "x\u200b#1",
-    "$(rm -rf /)",
-]
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_foreign_text_stays_inside_its_code_span(text: str) -> None:
-    span = code(text)
-    assert re.fullmatch(r"`[^`|\n]+`", span)
-    assert "\u202e" not in span
-
-
 @given(st.text(max_size=400))
 def test_any_text_is_one_code_span(text: str) -> None:
     span = code(text)
     assert span[0] == span[-1] == "`"
-    assert not set(span[1:-1]) & {"`", "|", "\n", "\r"}
+    assert not set(span[1:-1]) & {"`", "|"}
+    assert span.isprintable(), "no line break, and nothing that turns the reading direction"
     assert len(span) <= 122
 
 
 @given(st.text("`~ \n#<", max_size=200))
 def test_no_error_closes_its_own_fence(message: str) -> None:
-    lines = failure(message).split("\n")[2:]
+    lines = failure(message).split("\n")
     fence = lines[0].removesuffix("text")
     assert lines[-1] == fence
     inside = [line.strip() for line in lines[1:-1]]
@@ -224,6 +326,26 @@ def test_an_artifact_that_unpacks_to_gigabytes_is_refused_without_unpacking_it(t
         for _ in range(30):
             member.write(b" " * 1_000_000)
     with pytest.raises(OpsError, match="larger than 20,000,000 bytes"):
+        read_artifact(file)
+
+
+def test_an_artifact_whose_bytes_are_broken_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "plan.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("base.json", json.dumps({"resources": []}) * 50)
+    content = bytearray(file.read_bytes())
+    content[40:50] = b"\xff" * 10
+    file.write_bytes(content)
+    with pytest.raises(OpsError, match="is not a zip"):
+        read_artifact(file)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_artifact_is_unpacked_in_githubs_way_only(tmp_path: Path, method: int) -> None:
+    file = tmp_path / "plan.zip"
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("base.json", "{}")
+    with pytest.raises(OpsError, match="is compressed in a way that GitHub does not use"):
         read_artifact(file)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.errors import UsageError
 from ops.prune import prune
 from tests.ops.archives import archive
 from tests.ops.refusing import FORBIDDEN, THROTTLED, Refusing
@@ -61,6 +61,18 @@ def test_a_version_that_an_alias_leads_to_stays_canary_weights_too(deployed: Dep
     report = prune(deployed.stack, keep=1, function_versions=True)
     found: list[dict[str, Any]] = report.data["function_versions"]  # type: ignore[assignment]
     assert {one["version"]: one["deleted"] for one in found} == {1: False, 2: False, 3: True, 4: False}
+    assert report.data["stopped"] is None, "Lambda was not asked: it would refuse, and the rest would stay"
+
+
+def test_layers_of_a_former_runtime_or_cpu_are_seen_and_those_of_other_stacks_are_not(deployed: Deployed) -> None:
+    client = deployed.client("lambda")
+    former, other = "strata-one-openai-pinecone-py312-x86_64", "strata-one-eu-openai-pinecone-py312-x86_64"
+    for name in (former, other):
+        for text in ("one", "two"):
+            client.publish_layer_version(LayerName=name, Content={"ZipFile": archive(text, "python/x.txt")})
+    report = prune(replace(deployed.stack, name="one"), keep=1)
+    gone = {one["name"]: one["version"] for one in report.data["layer_versions"] if one["deleted"]}  # type: ignore[attr-defined]
+    assert gone == {former: 1}
 
 
 def test_a_dry_run_deletes_nothing(deployed: Deployed) -> None:
@@ -86,11 +98,6 @@ def test_other_functions_of_the_region_count_as_users(deployed: Deployed) -> Non
     )
     report = prune(deployed.stack, keep=1)
     assert reasons(report)[2] == f"used by {other}:$LATEST"
-
-
-def test_keeping_none_is_refused(deployed: Deployed) -> None:
-    with pytest.raises(UsageError):
-        prune(deployed.stack, keep=0)
 
 
 def test_a_throttled_call_is_tried_again(deployed: Deployed) -> None:

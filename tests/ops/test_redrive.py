@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from ops.errors import OpsError, UsageError
 from ops.redrive import redrive
@@ -145,7 +147,37 @@ def test_a_move_task_that_fails_is_a_failure_with_its_reason(deployed: Deployed)
     assert report.data["reason"] == "CouldNotDetermineMessageSource"
 
 
-def test_a_function_without_a_failure_queue_is_refused(deployed: Deployed) -> None:
+def test_a_task_that_is_not_listed_at_once_is_waited_for(deployed: Deployed) -> None:
+    deployed.send("one")
+    with MoveTasks(deployed.account, unlisted=3) as endpoint:
+        report = redrive(deployed.at(endpoint), "embedding", wait=lambda _: None)
+    assert (report.ok, report.data["moved"]) == (True, 1)
+    with (
+        MoveTasks(deployed.account, unlisted=99) as endpoint,
+        pytest.raises(OpsError, match="SQS has taken the move and does not list it"),
+    ):
+        redrive(deployed.at(endpoint), "embedding", wait=lambda _: None)
+
+
+def test_a_move_that_an_interrupted_command_left_running_is_waited_for(deployed: Deployed) -> None:
+    queue = deployed.stack.function("embedding").dead_letters
+    assert queue is not None
+    with MoveTasks(deployed.account, busy=queue.arn) as endpoint:
+        report = redrive(deployed.at(endpoint), "embedding", wait=lambda _: None)
+    assert (report.ok, report.data["moved"]) == (True, 5)
+    assert report.notes[0].startswith("a move was under way already")
+
+
+def test_a_move_that_sqs_refuses_though_none_runs_is_an_error(deployed: Deployed) -> None:
+    queue = deployed.stack.function("embedding").dead_letters
+    assert queue is not None
+    tasks = MoveTasks(deployed.account, busy=queue.arn)
+    tasks.looks = 1
+    with tasks as endpoint, pytest.raises(ClientError, match="There is already a task running"):
+        redrive(deployed.at(endpoint), "embedding", wait=lambda _: None)
+
+
+def test_a_function_without_a_dead_letter_queue_is_refused(deployed: Deployed) -> None:
     deployed.function["dlq_url"] = None
     with pytest.raises(UsageError, match="has no dead-letter queue"):
         redrive(deployed.stack, "embedding")
@@ -158,13 +190,13 @@ def test_a_rate_for_some_messages_is_refused(deployed: Deployed) -> None:
 
 def test_a_long_listing_ends_when_it_has_seen_everything(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages that are visible again before the end was reached were listed round and round."""
-    monkeypatch.setattr("ops.redrive.LOOK_SECONDS", 0)
+    monkeypatch.setattr("ops.dead_letters.LOOK_SECONDS", 0)
     deployed.send("one", "two", "three")
     assert len(redrive(deployed.stack, "embedding", dry_run=True, limit=100).data["messages"]) == 3  # type: ignore[arg-type]
 
 
 def failed_event(payload: object, request: str = "0") -> str:
-    """What Lambda puts into the failure queue:
+    """What Lambda puts into the dead-letter queue:
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html.
     """
     context = {"requestId": request, "condition": "RetriesExhausted", "approximateInvokeCount": 3}
@@ -179,6 +211,16 @@ def asynchronous(deployed: Deployed) -> None:
     deployed.function["queue_url"] = deployed.function["queue_arn"] = None
 
 
+def test_the_queue_of_failed_events_is_the_one_that_the_program_exports(deployed: Deployed) -> None:
+    """`async_dlq_url` of a bucket's or topic's function was not looked at: `ops redrive` found no dead-letter queue."""
+    for kind in ("url", "arn"):
+        deployed.function[f"async_dlq_{kind}"] = deployed.function.pop(f"dlq_{kind}")
+    asynchronous(deployed)
+    found = deployed.stack.function("embedding").dead_letters
+    assert found is not None
+    assert found.url == deployed.function["async_dlq_url"]
+
+
 def heard(client: Any) -> list[dict[str, Any]]:
     """Every invocation that goes through a client from now on."""
     calls: list[dict[str, Any]] = []
@@ -186,8 +228,20 @@ def heard(client: Any) -> list[dict[str, Any]]:
     return calls
 
 
+def test_an_event_that_is_refused_again_at_once_is_not_given_back_without_end(deployed: Deployed) -> None:
+    """A refused file's event is sent to the queue by the function itself: the local cloud knows it by another id."""
+    deployed.send(failed_event({"n": 1}, "first"))
+    asynchronous(deployed)
+    client = deployed.stack.client("lambda")
+    calls = heard(client)
+    again = lambda **_: deployed.send(failed_event({"n": 1}, f"again {len(calls)}"))  # noqa: E731
+    client.meta.events.register("after-call.lambda.Invoke", again)
+    assert redrive(with_clients(deployed, **{"lambda": client}), "embedding").data["moved"] == 1
+    assert len(deployed.bodies(dead=True)) == 1
+
+
 def test_failed_events_are_given_to_the_function_again(deployed: Deployed) -> None:
-    """The alarm on their failure queue says `ops redrive`, which refused them."""
+    """The alarm on their dead-letter queue says `ops redrive`, which refused them."""
     events = [{"Records": [{"s3": {"object": {"key": f"{number}.pdf"}}}]} for number in range(12)]
     deployed.send(*(failed_event(event, str(number)) for number, event in enumerate(events)))
     asynchronous(deployed)
@@ -201,7 +255,7 @@ def test_failed_events_are_given_to_the_function_again(deployed: Deployed) -> No
     assert {(call["Qualifier"], call["InvocationType"]) for call in calls} == {("live", "Event")}
 
 
-def test_an_event_that_lambda_does_not_take_stays_in_the_failure_queue(deployed: Deployed) -> None:
+def test_an_event_that_lambda_does_not_take_stays_in_the_dead_letter_queue(deployed: Deployed) -> None:
     deployed.send(failed_event({"a": 1}), "no record")
     asynchronous(deployed)
     with Refusing(deployed.account, "POST .*/invocations", FORBIDDEN, times=1) as address:
@@ -209,9 +263,20 @@ def test_an_event_that_lambda_does_not_take_stays_in_the_failure_queue(deployed:
     assert not report.ok
     assert sorted(why[:21] for why in report.data["failed"].values()) == [  # type: ignore[attr-defined]
         "An error occurred (Ac",
-        "it is no record of a ",
+        "it is not a record of",
     ]
     assert len(deployed.bodies(dead=True)) == 2
+
+
+@pytest.mark.parametrize("context", [None, "text", ["a"], {}, {"requestId": None}], ids=repr)
+def test_a_record_that_somebody_wrote_by_hand_is_given_to_the_function(deployed: Deployed, context: object) -> None:
+    deployed.send("[" * 10_000, json.dumps({"requestPayload": {"a": 1}, "requestContext": context}))
+    asynchronous(deployed)
+    report = redrive(deployed.stack, "embedding")
+    assert (report.data["moved"], list(report.data["failed"].values())) == (  # type: ignore[attr-defined]
+        1,
+        ["it is not a record of a failed event (no requestPayload)"],
+    )
 
 
 def test_an_event_that_fails_again_is_not_invoked_again(deployed: Deployed) -> None:
@@ -228,13 +293,50 @@ def test_an_event_that_fails_again_is_not_invoked_again(deployed: Deployed) -> N
     assert len(deployed.bodies(dead=True)) == 1
 
 
+def test_a_dry_run_says_why_each_message_failed_from_the_functions_log(deployed: Deployed) -> None:
+    deployed.send("first", "second", "third")
+    received = [
+        message
+        for _ in range(3)
+        for message in deployed.client("sqs").receive_message(
+            QueueUrl=deployed.function["dlq_url"], VisibilityTimeout=5
+        )["Messages"]
+    ]
+    ids = {message["Body"]: message["MessageId"] for message in received}
+    for message in received:
+        deployed.client("sqs").change_message_visibility(
+            QueueUrl=deployed.function["dlq_url"], ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+        )
+    logged = [
+        {"message": "message failed", "message_id": ids["first"], "reason": "rejected", "detail": "an older one"},
+        {"message": "message failed", "message_id": ids["first"], "reason": "rejected", "detail": "no text"},
+        {"message": "message failed", "message_id": ids["second"], "reason": "KeyError('text')"},
+        {"message": "message done", "message_id": ids["third"], "reason": "none"},
+    ]
+    logs, group = deployed.client("logs"), deployed.function["log_group"]
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    now = int(time.time() * 1000)
+    events = [{"timestamp": now + place, "message": json.dumps(record)} for place, record in enumerate(logged)]
+    logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+    report = redrive(deployed.stack, "embedding", dry_run=True)
+    reasons = {one["begins"]: one["reason"] for one in report.data["messages"]}  # type: ignore[attr-defined]
+    assert reasons == {"first": "rejected: no text", "second": "KeyError('text')", "third": ""}
+    assert report.notes[1].startswith("for 1 of them")
+    deployed.function["log_group"] = "gone"
+    without = redrive(deployed.stack, "embedding", dry_run=True)
+    assert without.ok
+    assert "could not be read from gone" in without.notes[1]
+
+
 def test_a_dry_run_shows_the_events_themselves(deployed: Deployed) -> None:
     deployed.send(failed_event({"key": "a.pdf"}))
     asynchronous(deployed)
     client = deployed.stack.client("lambda")
     calls = heard(client)
     report = redrive(with_clients(deployed, **{"lambda": client}), "embedding", dry_run=True)
-    assert [one["begins"] for one in report.data["messages"]] == ['{"key": "a.pdf"}']  # type: ignore[attr-defined]
+    [message] = report.data["messages"]  # type: ignore[misc]
+    assert message["begins"] == '{"key": "a.pdf"}'
+    assert message["reason"] == "ValueError: no such thing (RetriesExhausted)"
     assert not calls
     assert len(deployed.bodies(dead=True)) == 1
 
@@ -254,7 +356,7 @@ class _Fixed:
     def __init__(self, deployed: Deployed, clients: dict[str, Any]) -> None:
         self._deployed, self._clients = deployed, clients
 
-    def client(self, service: str) -> Any:
+    def client(self, service: Any) -> Any:
         return self._clients.get(service) or self._deployed.stack.client(service)
 
     def __getattr__(self, name: str) -> Any:

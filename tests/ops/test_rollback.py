@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ops.errors import OpsError, UsageError
 from ops.rollback import rollback
+from ops.stack_lock import running_updates
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,14 +47,6 @@ def test_latest_takes_the_line_out_again(deployed: Deployed) -> None:
     assert report.data["config_changed"] is True
 
 
-def test_a_second_rollback_replaces_the_line(deployed: Deployed) -> None:
-    at_three(deployed)
-    rollback(deployed.stack, "embedding", to="2")
-    rollback(deployed.stack, "embedding", to="1")
-    assert deployed.config_file.read_text().count("live_version") == 1
-    assert "live_version: 1" in deployed.config_file.read_text()
-
-
 def test_the_version_that_the_alias_is_at_is_only_written_down(deployed: Deployed) -> None:
     report = rollback(deployed.stack, "embedding", to="1")
     assert report.data["moved"] is False
@@ -67,7 +61,9 @@ def test_a_dry_run_changes_neither(deployed: Deployed) -> None:
     assert (deployed.alias(), deployed.config_file.read_text()) == ("3", before)
 
 
-@pytest.mark.parametrize("version", ["7", "0", "$LATEST", "one", "-1"])
+@pytest.mark.parametrize(
+    "version", ["7", "0", "$LATEST", "one", "-1", "²", "2.0", "", "9" * 5_000], ids=lambda text: text[:9]
+)
 def test_a_version_that_does_not_exist_is_refused_with_those_that_do(deployed: Deployed, version: str) -> None:
     at_three(deployed)
     with pytest.raises(UsageError, match="the newest are: 1, 2, 3"):
@@ -82,7 +78,7 @@ def test_before_the_first_version_there_is_nothing_to_go_back_to(deployed: Deplo
 
 def test_a_config_that_cannot_be_edited_stops_it_before_the_alias_moves(deployed: Deployed) -> None:
     at_three(deployed)
-    deployed.config_file.write_text("config: {'strata:embedding': {memory_mb: 512}}\n")
+    deployed.config_file.write_text("config: {'strata:other': {memory_mb: 512}}\n")
     with pytest.raises(OpsError, match="write `live_version: 2` into `strata:embedding`"):
         rollback(deployed.stack, "embedding")
     assert deployed.alias() == "3"
@@ -123,11 +119,13 @@ def test_the_local_cloud_has_no_config_to_write(deployed: Deployed) -> None:
 
 
 def pulumi_that(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stand-in for the CLI that notes how it was called."""
+    """A stand-in for the CLI that notes what it is to do. Its backend is a folder, `backend`."""
     calls = folder / "calls"
     tool = folder / "bin" / "pulumi"
     tool.parent.mkdir()
-    tool.write_text(f'#!/bin/sh\necho "$@" >> {calls}\n{script}\n')
+    (folder / "Pulumi.yaml").write_text("name: strata\n")
+    whoami = f'[ "$1" = whoami ] && echo \'{{"url": "file://{folder}/backend"}}\' && exit 0'
+    tool.write_text(f'#!/bin/sh\n{whoami}\necho "$@" >> {calls}\n{script}\n')
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tool.parent}:/usr/bin:/bin")
     return calls
@@ -168,3 +166,125 @@ def test_a_state_that_cannot_follow_is_said_with_what_is_true_and_what_to_run(
         rollback(replace(deployed.stack, project=tmp_path), "embedding")
     assert deployed.alias() == "2"
     assert "live_version: 2" in deployed.config_file.read_text()
+
+
+def locked(folder: Path) -> Path:
+    """Somebody's lock on the stack `test`, as the CLI writes it."""
+    lock = folder / "backend" / ".pulumi" / "locks" / "organization" / "strata" / "test" / "1f.json"
+    lock.parent.mkdir(parents=True)
+    lock.write_text('{"pid":7,"username":"ci","hostname":"runner","timestamp":"2026-11-28T08:00:00Z"}')
+    return lock
+
+
+def test_while_an_update_runs_nothing_moves_unless_it_is_forced(
+    deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reported version 7 and wrote it; the `up` then moved the alias to 9."""
+    at_three(deployed)
+    stack = replace(deployed.stack, project=tmp_path)
+    pulumi_that("exit 0", tmp_path, monkeypatch)
+    lock = locked(tmp_path)
+    with pytest.raises(OpsError, match=r"ci@runner \(pid 7\), since 2026.*`pulumi cancel --stack test`.*--force"):
+        rollback(stack, "embedding")
+    assert deployed.alias() == "3"
+    assert rollback(stack, "embedding", dry_run=True).data["remarks"]
+    assert "may move the alias again" in rollback(stack, "embedding", force=True).notes[-1]
+    assert deployed.alias() == "2"
+    lock.unlink()
+    assert rollback(stack, "embedding").ok
+
+
+def test_a_lock_in_a_bucket_is_seen(deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = deployed.client("s3")
+    s3.create_bucket(Bucket="locks", CreateBucketConfiguration={"LocationConstraint": deployed.account.region})
+    pulumi_that("exit 0", tmp_path, monkeypatch)
+    backend = f"s3://locks/below?region={deployed.account.region}&endpoint={deployed.account.endpoint}"
+    tool = tmp_path / "bin" / "pulumi"
+    tool.write_text(tool.read_text().replace(f"file://{tmp_path}/backend", backend))
+    for name, value in deployed.account.environment().items():
+        monkeypatch.setenv(name, value)
+    assert running_updates("test", tmp_path) == []
+    key = "below/.pulumi/locks/organization/strata/test/1f.json"
+    s3.put_object(Bucket="locks", Key=key, Body=b'{"pid":7,"username":"ci","hostname":"runner"}')
+    s3.put_object(Bucket="locks", Key=key.replace("test/", "test2/"), Body=b"{}")
+    assert running_updates("organization/strata/test", tmp_path) == [
+        "ci@runner (pid 7), since a time that the lock does not say"
+    ]
+
+
+def test_a_lock_that_cannot_be_looked_at_is_said_and_does_not_stop_it(
+    deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_three(deployed)
+    pulumi_that("exit 0", tmp_path, monkeypatch)
+    tool = tmp_path / "bin" / "pulumi"
+    tool.write_text(tool.read_text().replace(f"file://{tmp_path}/", "gs://states/"))
+    report = rollback(replace(deployed.stack, project=tmp_path), "embedding")
+    assert deployed.alias() == "2"
+    assert "is not known: the backend is gs://" in report.notes[-1]
+
+
+def test_an_update_that_ended_meanwhile_is_noticed(
+    deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_three(deployed)
+    account, name = deployed.account, deployed.function["name"]
+    variables = " ".join(f"{key}={value}" for key, value in account.environment().items())
+    program = f"import boto3; boto3.client('lambda', endpoint_url='{account.endpoint}')"
+    move = f"{program}.update_alias(FunctionName='{name}', Name='live', FunctionVersion='3')"
+    pulumi_that(f'{variables} {sys.executable} -c "{move}"', tmp_path, monkeypatch)
+    with pytest.raises(OpsError, match=r"moved to version 2, and is at 3 again: .* run rollback once more"):
+        rollback(replace(deployed.stack, project=tmp_path), "embedding")
+
+
+def test_a_rollback_to_where_the_alias_is_ends_a_canary(deployed: Deployed) -> None:
+    client, name = deployed.client("lambda"), deployed.function["name"]
+    version = deployed.publish("two")
+    weights = {"AdditionalVersionWeights": {version: 0.1}}
+    client.update_alias(FunctionName=name, Name="live", FunctionVersion="1", RoutingConfig=weights)
+    rollback(deployed.stack, "embedding", to="1")
+    assert not client.get_alias(FunctionName=name, Name="live").get("RoutingConfig", {}).get("AdditionalVersionWeights")
+
+
+def publish(deployed: Deployed, **configuration: Any) -> str:
+    """A version with another configuration; the alias stays."""
+    client, name = deployed.client("lambda"), deployed.function["name"]
+    client.update_function_configuration(FunctionName=name, **configuration)
+    return str(client.publish_version(FunctionName=name)["Version"])
+
+
+def test_a_version_that_runs_longer_than_its_queue_hides_a_message_is_refused(deployed: Deployed) -> None:
+    """One message was handled twice at once."""
+    slow = publish(deployed, Timeout=300)
+    quick = publish(deployed, Timeout=25)
+    deployed.publish()
+    rollback(deployed.stack, "embedding", to="latest")
+    with pytest.raises(
+        OpsError, match=rf"timeout is 300 s, .* timeout 30 s.*`pulumi up --refresh`.*that fit: 1, {quick}$"
+    ):
+        rollback(deployed.stack, "embedding", to=slow)
+    assert deployed.alias() == "4"
+    assert "live_version" not in deployed.config_file.read_text()
+    deployed.client("sqs").set_queue_attributes(
+        QueueUrl=deployed.function["queue_url"], Attributes={"VisibilityTimeout": "300"}
+    )
+    report = rollback(deployed.stack, "embedding", to=slow)
+    assert report.data["remarks"] == ["version 2 has timeout 300 s, not 25"]
+
+
+def test_a_version_whose_secret_the_role_may_no_longer_read_is_refused(deployed: Deployed) -> None:
+    today = deployed.function["secrets"]["OPENAI_API_KEY"]
+    former = publish(deployed, Environment={"Variables": {"OPENAI_API_KEY_SECRET_ARN": "arn:former", "PLAIN": "x"}})
+    fits = publish(deployed, Environment={"Variables": {"OPENAI_API_KEY_SECRET_ARN": today}})
+    with pytest.raises(OpsError, match=f"reads OPENAI_API_KEY from arn:former, .*that fit: {fits}$"):
+        rollback(deployed.stack, "embedding", to=former)
+    assert rollback(deployed.stack, "embedding", to=fits).ok
+
+
+def test_a_layer_that_is_gone_is_only_told(deployed: Deployed) -> None:
+    arn = deployed.layer()
+    version = publish(deployed, Layers=[arn])
+    name, number = arn.split(":")[-2:]
+    deployed.client("lambda").delete_layer_version(LayerName=name, VersionNumber=int(number))
+    remarks = rollback(deployed.stack, "embedding", to=version).data["remarks"]
+    assert f"its layer {arn} is deleted; the version keeps its copy" in remarks  # type: ignore[operator]

@@ -59,6 +59,13 @@ def test_a_secret_is_stored_as_its_newest_version_and_the_one_before_is_kept(dep
     assert not any(CANARY in note for note in report.notes)
 
 
+@pytest.mark.parametrize("value", [f'"{CANARY}"', f"OPENAI_API_KEY={CANARY}", f'{{"a": "{CANARY}", "b": ""}}'])
+def test_a_key_in_a_form_that_no_function_reads_is_refused_without_showing_it(deployed: Deployed, value: str) -> None:
+    with pytest.raises(UsageError, match="it was not stored") as raised:
+        secret.set_secret(deployed.stack, "embedding", "OPENAI_API_KEY", value)
+    assert CANARY not in repr(raised.value)
+
+
 def test_a_parameter_is_stored_as_a_secure_string(deployed: Deployed) -> None:
     name = deployed.function["secrets"]["PINECONE_API_KEY"]
     report = secret.set_secret(deployed.stack, "embedding", "PINECONE_API_KEY", CANARY)

@@ -5,15 +5,22 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ops.cli import main
 from ops.errors import OpsError, UsageError
-from ops.tail import events, line_of, seconds_of
+from ops.log_lines import entry_of, is_problem
+from ops.log_lines import line_of as shown_line
+from ops.tail import events, seconds_of
 
 if TYPE_CHECKING:
     from tests.ops.conftest import Deployed
+
+
+def line_of(event: Any, *, short: bool = False) -> str:
+    return shown_line(event, entry_of(event), short=short) or ""
 
 
 def write(deployed: Deployed, *messages: tuple[float, str], stream: str = "one") -> None:
@@ -132,3 +139,101 @@ def test_times_back(text: str, seconds: int) -> None:
 def test_a_time_back_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         seconds_of(text)
+
+
+def shown(record: object) -> str:
+    """A record in the short form, without its time."""
+    text = record if isinstance(record, str) else json.dumps(record)
+    return line_of({"timestamp": 0, "message": text}, short=True).partition("  ")[2]
+
+
+LOGGER = {
+    "level": "WARNING",
+    "location": "_observe:125",
+    "message": "message failed",
+    "timestamp": "2026-01-01 00:00:00,000+0000",
+    "service": "embedding",
+    "cold_start": False,
+    "function_name": "strata-dev-embedding-function-1a2b3c",
+    "function_memory_size": "512",
+    "function_arn": "arn:aws:lambda:eu-central-1:1:function:f",
+    "function_request_id": "8c2f",
+    "message_id": "m-1",
+    "reason": "rejected",
+    "detail": "x" * 500,
+}
+"""As Powertools writes it."""
+REPORT = {
+    "type": "platform.report",
+    "record": {"status": "success", "metrics": {"durationMs": 811.6, "maxMemoryUsedMB": 203}},
+}
+TIMEOUT = {
+    "type": "platform.report",
+    "record": {"status": "timeout", "metrics": {"durationMs": 30000, "initDurationMs": 678}},
+}
+UNHANDLED = {
+    "level": "ERROR",
+    "errorType": "ValueError",
+    "errorMessage": "no",
+    "requestId": "r",
+    "stackTrace": ['  File "h.py", line 9, in h\n    work()\n'],
+}
+
+
+def test_the_short_form_is_level_message_and_what_differs() -> None:
+    assert shown(LOGGER) == f"WARNING message failed  message_id=m-1 reason=rejected detail={'x' * 159}…"
+    assert shown(UNHANDLED) == 'ERROR   ValueError: no  File "h.py", line 9, in h'
+    assert shown({"_aws": {}, "service": "s", "Done": [3.0], "Failed": [0.0], "cold": [1]}) == "metrics Done=3.0 cold=1"
+    assert shown(REPORT) == "lambda  812 ms, 203 MB"
+    assert shown(TIMEOUT) == "lambda  30000 ms, init 678 ms, timeout"
+    assert shown("plain words") == "plain words"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"_aws": {}, "service": "s", "Failed": [0.0], "Retried": 0},
+        {"type": "platform.start", "record": {"requestId": "r"}},
+        "START RequestId: x Version: 1",
+        "END RequestId: x",
+    ],
+)
+def test_the_short_form_leaves_out_what_says_nothing(record: object) -> None:
+    assert shown(record) == ""
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        (LOGGER, True),
+        ({**LOGGER, "level": "INFO"}, False),
+        (UNHANDLED, True),
+        (REPORT, False),
+        (TIMEOUT, True),
+        ({"_aws": {}, "Failed": [1.0]}, False),
+        ("2026-01-01T00:00:00Z 8c2f Task timed out after 3.00 seconds", True),
+        ("RequestId: 8c2f Error: Runtime exited with error: signal: killed", True),
+        ("START RequestId: x", False),
+    ],
+)
+def test_a_problem_is_a_warning_an_error_a_timeout_or_a_crash(record: object, problem: bool) -> None:
+    text = record if isinstance(record, str) else json.dumps(record)
+    assert is_problem(entry_of({"timestamp": 0, "message": text})) is problem
+
+
+def test_what_a_stranger_wrote_does_not_steer_the_terminal() -> None:
+    line = line_of({"timestamp": 0, "message": json.dumps({"message": "a\u001b[2Jb", "id": "\u202e"})})
+    assert "\u001b" not in line
+    assert "\u202e" not in line
+
+
+def test_errors_leaves_out_the_rest_and_a_pipe_gets_the_wide_form(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(deployed, (5, json.dumps({**LOGGER, "level": "INFO"})), (4, json.dumps(LOGGER)))
+    monkeypatch.setattr("ops.commands.tail.load", lambda _: deployed.stack)
+    assert main(["tail", "embedding", "--errors", "--stack", "test"]) == 0
+    [line] = capsys.readouterr().out.splitlines()
+    assert "function_request_id=8c2f" in line
+    assert main(["tail", "embedding", "--short", "--stack", "test"]) == 0
+    assert "function_request_id" not in capsys.readouterr().out

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from layer_builds import RUNTIMES
+from layer_builds.plan import RUNTIMES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".github" / "workflows"
@@ -96,6 +96,24 @@ def test_the_job_that_comments_on_forks_runs_nothing_of_theirs() -> None:
     assert [step["uses"].split("@")[0] for step in job["steps"] if "uses" in step] == ["actions/checkout"]
     scripts = " ".join(str(step.get("run", "")) for step in job["steps"])
     assert not re.search(r"\b(uv|pip|npm|unzip|pulumi|make)\b", scripts), "nothing is installed, unpacked or built"
+
+
+def test_a_deployment_comes_after_the_checks_of_its_very_commit() -> None:
+    """They ran side by side: what failed its tests was live already."""
+    document = workflow("deploy.yml")
+    assert document[True]["workflow_run"] == {"workflows": ["check"], "types": ["completed"], "branches": ["main"]}
+    assert document[True].keys() == {"workflow_run", "workflow_dispatch"}
+    [job] = document["jobs"].values()
+    assert "workflow_run.conclusion == 'success'" in job["if"]
+    assert "workflow_run.event == 'push'" in job["if"], "the checks of a fork's branch main are not ours"
+    first, checkout = job["steps"][:2]
+    assert '--workflow check --commit "$COMMIT"' in first["run"], "by hand too"
+    assert checkout["with"]["ref"] == "${{ env.COMMIT }}"
+    assert job["env"]["COMMIT"] == "${{ github.event.workflow_run.head_sha || github.sha }}"
+    scripts = [str(step.get("run", "")) for step in job["steps"]]
+    order = ["ops doctor", "ops deploy"]
+    assert [name for script in scripts for name in order if name in script] == order
+    assert not any("pulumi up" in script for script in scripts), "it would move traffic to what nobody has called"
 
 
 def test_the_cli_is_of_the_same_version_as_the_sdk() -> None:

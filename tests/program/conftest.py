@@ -6,12 +6,12 @@ import json
 import runpy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 import yaml
 
-from components.settings import SYSTEM_SECTIONS
+from components.systems import SYSTEMS
 from sandbox.lambda_code import running_runtime
 from tests.harness import Build
 
@@ -32,18 +32,25 @@ class Runner:
     only: str | None = None
     """The one system whose section is left in the config; None leaves what the stack file has."""
 
+    plain: ClassVar[dict[tuple[str, str | None], Program]] = {}
+    """Programs without changes, by stack and system: they are looked at only, so one run serves all tests."""
+
     def __call__(
         self, stack: str, changes: Mapping[str, Mapping[str, Any] | str] | None = None, *, name: str | None = None
     ) -> Program:
-        """Run it.
+        """Run it, or return what it came to before.
 
         Args:
             stack: Which Pulumi.<stack>.yaml.
             changes: Section → keys to set in it; or the whole value of a key such as `aws:profile`.
             name: The stack's name when it is another.
         """
+        if changes is None and name is None:
+            if (stack, self.only) not in self.plain:
+                self.plain[stack, self.only] = self(stack, {})
+            return self.plain[stack, self.only]
         config = stack_config(stack)
-        systems = [f"strata:{name}" for name in SYSTEM_SECTIONS if f"strata:{name}" in config]
+        systems = [f"strata:{name}" for name in SYSTEMS if f"strata:{name}" in config]
         for section in systems if self.only is not None else ():
             if section != f"strata:{self.only}":
                 del config[section]
@@ -73,3 +80,19 @@ def run() -> Runner:
 def run_embedding() -> Runner:
     """The program with the embedding system alone."""
     return Runner(Build(), "embedding")
+
+
+def policy_statements(program: Program, policy: str) -> dict[str, dict[str, Any]]:
+    """Of one policy, by name."""
+    return {each["Sid"]: each for each in json.loads(program.one("RolePolicy", policy).inputs["policy"])["Statement"]}
+
+
+def statements_of(program: Program, function: str) -> dict[str, dict[str, Any]]:
+    """Of all policies of a function's role, by name."""
+    policies = [policy for policy in program.all("RolePolicy") if policy.name.startswith(f"{function}-")]
+    return {each["Sid"]: each for policy in policies for each in json.loads(policy.inputs["policy"])["Statement"]}
+
+
+def variables_of(program: Program, function: str) -> dict[str, str]:
+    """A function's environment."""
+    return program.one("Function", f"{function}-function").inputs["environment"]["variables"]

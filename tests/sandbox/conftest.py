@@ -8,6 +8,7 @@ import pytest
 from sandbox.cloud import LocalCloud
 from sandbox.emulator import Emulator
 from sandbox.lambda_host import LambdaHost
+from sandbox.systems import section
 from sandbox.workspace import Workspace
 from tests.sandbox.hosted import Hosted
 
@@ -29,8 +30,14 @@ def hosted() -> Iterator[Hosted]:
     del os.environ[CANARY]
 
 
-@pytest.fixture(scope="session")
-def cloud() -> Iterator[LocalCloud]:
-    """The whole local stack, deployed once for all tests of a worker."""
-    with LocalCloud("tests-cloud", index_on_disk=True) as running:
+@pytest.fixture(scope="module")
+def cloud(request: pytest.FixtureRequest) -> Iterator[LocalCloud]:
+    """The local stack with the system that the test module names (`FUNCTION`), and no more than that needs.
+
+    The module may lay config over the system's section (`CONFIG`), and give its stand-ins options (`OPTIONS`).
+    """
+    system: str = request.module.FUNCTION
+    config = {section(system): getattr(request.module, "CONFIG", {})}
+    options = getattr(request.module, "OPTIONS", {})
+    with LocalCloud(f"tests-{system}", systems=[system], config=config, options=options) as running:
         yield running

@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 import json
+import time
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -78,12 +79,15 @@ class Hosted:
             options["LoggingConfig"] = {"LogGroup": group, "LogFormat": options.pop("log_format", "Text")}
         variables = {PROXY_VARIABLE: self.host.url, **options.pop("variables", {})}
         client = self.account.client("lambda")
+        if image := options.pop("image", None):
+            package: dict[str, Any] = {"PackageType": "Image", "Code": {"ImageUri": image}}
+        else:
+            runtime, handler = options.pop("runtime", running_runtime()), options.pop("handler", "app.handler")
+            package = {"Runtime": runtime, "Handler": handler, "Code": {"ZipFile": zipped({"app.py": code})}}
         client.create_function(
             FunctionName=name,
-            Runtime=options.pop("runtime", running_runtime()),
-            Handler=options.pop("handler", "app.handler"),
+            **package,
             Role=options.pop("role", None) or self.role(),
-            Code={"ZipFile": zipped({"app.py": code})},
             Timeout=timeout,
             MemorySize=memory,
             Environment={"Variables": variables},
@@ -117,8 +121,12 @@ class Hosted:
         return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
     def received(self, url: str, seconds: int = 0) -> list[str]:
-        """Bodies of the messages in a queue."""
-        found = self.account.client("sqs").receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=seconds
-        )
-        return [message["Body"] for message in found.get("Messages", [])]
+        """Bodies of the messages in a queue, as soon as there are any, and at the latest then."""
+        end = time.monotonic() + seconds
+        while True:
+            left = end - time.monotonic()
+            found = self.account.client("sqs").receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=max(0, min(20, round(left)))
+            )
+            if found.get("Messages") or left <= 0:
+                return [message["Body"] for message in found.get("Messages", [])]

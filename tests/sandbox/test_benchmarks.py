@@ -5,10 +5,12 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING
 
-from benchmarks import demo, layers, page
+from benchmarks import demo, engine, layers, page, systems
 from benchmarks.cold_start import by_package
-from benchmarks.compare import compared, cpus
+from benchmarks.compare_archives import compared, cpus
+from benchmarks.embedding_burst import File, files, is_right
 from benchmarks.load import percentiles
+from components.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,9 +105,63 @@ def test_the_demo_section_has_each_step_of_both_runs() -> None:
             "again_runs": [14.4, 14.0, 15.0],
             "again_target": 45.0,
             "again_steps": {"Program deployed": 2.7},
+            "processor_seconds": {"fresh": 80.4, "again": 41.2},
+            "one": {"system": "embedding", "seconds": 12.3, "target": 20.0},
             "load_average": {"before": 0.5, "after": 1.0},
         }
     )
     assert "| Program deployed | 9.3 s | 2.7 s |" in text
     assert "| **`make demo` in all** | **31 s** | **14 s** |" in text
     assert "| wanted: under | 180 s | 45 s |" in text
+    assert "| processor time | 80 s | 41 s |" in text
+    assert "| `make demo SYSTEM=embedding` |  | 12 s |" in text
+
+
+def test_a_burst_has_good_files_duplicates_and_every_kind_of_broken_ones() -> None:
+    given = files(200)
+    assert given == files(200)
+    assert len({file.key for file in given}) == 200
+    assert {file.refused for file in given} == {None, "binary", "empty", "too_large"}
+    assert 0 < sum(file.twice for file in given) < sum(file.refused is None for file in given)
+
+
+def test_a_file_of_a_burst_has_exactly_its_rows_or_exactly_its_refusal() -> None:
+    good, broken = File("a", b"text"), File("b", b"", "empty")
+    assert is_right(good, [(1, 2), (0, 2)], [])
+    assert not is_right(good, None, []), "it was lost"
+    assert not is_right(good, [(0, 2)], []), "a chunk is missing"
+    assert not is_right(good, [(0, 1), (0, 1)], []), "a row is there twice"
+    assert not is_right(good, [(0, 1)], ["binary"])
+    assert is_right(broken, None, ["empty", "empty"]), "it came twice"
+    assert not is_right(broken, None, [])
+    assert not is_right(broken, None, ["binary"])
+    assert not is_right(broken, [(0, 1)], ["empty"])
+
+
+def test_the_table_of_systems_has_a_row_for_each_and_says_when_there_was_no_engine() -> None:
+    sizes = {name: {"code_mb": 0.2, "zip_mb": 14.0, "unzipped_mb": 42.8, "memory_mb": 1_024} for name in SYSTEMS}
+    ran = {"invocations": 3, "init_ms": 1_234, "median_ms": 8, "max_memory_mb": 100}
+    used = {"seconds": 5.6, "processor_seconds": 2.9}
+    found = {
+        "systems": {name: {**row, **ran} for name, row in sizes.items()},
+        "demo": used,
+        "environment": {"mb": 772.5, **used, "systems": dict.fromkeys(SYSTEMS, 44.2)},
+        "program": {"wall_seconds": 3.4, "processor_seconds": 2.2},
+        "engine": {},
+        "runs": 3,
+        "load_average": 0.1,
+    }
+    text = systems.markdown(found)
+    figures = "1,234 ms | 8 ms | 100 MB | 1,024 MB | 0.2 MB | 14.0 MB | 42.8 MB | 44 MB"
+    for name in SYSTEMS:
+        assert f"| {name} | {figures} | {systems.SAID[name]} |" in text
+    assert "there is no pulumi CLI here" in text
+    times = {engine.FIRST: 91.0, engine.IDLE: 15.5, engine.PREVIEW: 13.3, engine.OWN_WALL: 12.0, engine.OWN_CPU: 2.25}
+    text = systems.markdown({**found, "engine": times})
+    assert "| `pulumi preview` | 13.30 s |  | 15 s |" in text
+    assert "| of it the program | 12.00 s | 2.25 s | 5 s |" in text
+
+
+def test_what_a_layer_holds_is_found_in_an_environment_however_its_name_is_written() -> None:
+    assert {"openai", "pinecone", "typing-extensions"} <= systems.held_by(["openai-pinecone"])
+    assert systems.normalised("Typing_Extensions") == "typing-extensions"

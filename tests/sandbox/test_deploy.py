@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from layer_builds.plan import REPOSITORY
 from sandbox.deploy import Deployer, DeploymentError, Event
 from sandbox.stack import Stack, load_stack, merged
-from sandbox.workspace import REPOSITORY, SandboxError, Workspace
+from sandbox.workspace import SandboxError, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,11 +50,11 @@ def test_a_program_is_deployed_with_its_names_tags_secrets_commands_and_outputs(
         dead = aws.sqs.Queue("dead")
         redrive = dead.arn.apply(lambda arn: json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 5}))
         queue = aws.sqs.Queue("queue", redrive_policy=redrive)
-        hidden = aws.ssm.Parameter("hidden", type="SecureString", value=pulumi.Output.secret("s3cret"))
+        hidden = aws.secretsmanager.Secret("hidden", description=pulumi.Output.secret("s3cret"))
         say = "echo working >&2; pwd; echo $AWS_ENDPOINT_URL"
         said = command.local.Command("say", create=say, triggers=[queue.url])
         pulumi.export("queue", {"url": queue.url, "arn": queue.arn})
-        pulumi.export("hidden", hidden.name)
+        pulumi.export("hidden", hidden.arn)
         pulumi.export("said", said.stdout)
         pulumi.export("account", aws.get_caller_identity_output().account_id)
         pulumi.export("region", aws.get_region_output().region)
@@ -66,8 +67,8 @@ def test_a_program_is_deployed_with_its_names_tags_secrets_commands_and_outputs(
     folder, endpoint = outputs["said"].splitlines()
     assert endpoint == hosted.account.endpoint
     assert folder != str(REPOSITORY), "a command runs in the program's folder"
-    found = hosted.account.client("ssm").get_parameter(Name=outputs["hidden"], WithDecryption=True)
-    assert found["Parameter"]["Value"] == "s3cret"
+    found = hosted.account.client("secretsmanager").describe_secret(SecretId=outputs["hidden"])
+    assert found["Description"] == "s3cret", "a secret input reaches the API as its plain value"
     assert hosted.account.client("sqs").list_queue_tags(QueueUrl=outputs["queue"]["url"])["Tags"] == {"stack": "test"}
     created = [event.details["name"] for event in heard if event.kind == "created"]
     assert created.index("dead") < created.index("queue") < created.index("say"), "in the order of dependencies"

@@ -5,21 +5,26 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import os
+import re
+import shutil
 import socket
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from sandbox.cloud import wait_until
-from sandbox.lambda_code import PROXY_VARIABLE
+from sandbox.lambda_code import PROXY_VARIABLE, running_runtime
 from sandbox.lambda_host import LambdaHost
+from sandbox.lambda_package import IMAGES
 from sandbox.workspace import Identity, Workspace
 from tests.sandbox.conftest import CANARY
-from tests.sandbox.hosted import Hosted, zipped
+from tests.sandbox.hosted import Answer, Hosted, zipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,6 +123,71 @@ def test_only_tmp_is_writable_and_it_is_the_functions_own_and_outlives_an_invoca
     assert not Path("/tmp/new").exists()
 
 
+def test_tmp_has_the_size_that_the_function_asks_for(hosted: Hosted) -> None:
+    code = """
+import errno, os
+def handler(event, context):
+    try:
+        with open("/tmp/data", "wb") as file:
+            for _ in range(event["mb"]):
+                file.write(bytes(1024 * 1024))
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    finally:
+        os.remove("/tmp/data")
+    return "written"
+"""
+    usual = hosted.function(code, memory=512)
+    if not mounted(hosted) or any("shared /tmp" in entry["isolation"] for entry in hosted.host.environments()):
+        pytest.skip("no /tmp of its own here")
+    assert [hosted.invoke(usual, {"mb": mb}).payload for mb in (500, 530)] == ["written", "ENOSPC"]
+    more = hosted.function(code, memory=512, EphemeralStorage={"Size": 640})
+    assert hosted.invoke(more, {"mb": 530}).payload == "written"
+
+
+def test_an_image_runs_from_the_folders_that_it_would_hold(hosted: Hosted) -> None:
+    tag = f"test-{uuid.uuid4().hex}"
+    folder = IMAGES / tag
+    files = {
+        "task/app.py": "import inner\ndef handler(event, context): return [inner.NAME, open('/opt/asset').read()]",
+        "opt/python/inner.py": "NAME = 'from /opt'",
+        "opt/asset": "an asset",
+        "image.json": json.dumps({"runtime": running_runtime()}),
+    }
+    try:
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        uri = f"{hosted.account.account}.dkr.ecr.{hosted.account.region}.amazonaws.com/images:{tag}"
+        values: dict[str, Any] = {"image": uri, "ImageConfig": {"Command": ["app.handler"]}}
+        name = hosted.function("", **values)
+        assert hosted.invoke(name).payload == ["from /opt", "an asset"]
+        missing = hosted.invoke(hosted.function("", image=f"{uri}-missing")).payload
+        assert "cannot be run here" in missing["errorMessage"]
+        assert f"{tag}-missing" in missing["errorMessage"]
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_version_with_snapstart_runs_its_hooks_around_the_snapshot(hosted: Hosted) -> None:
+    code = """
+import os
+from snapshot_restore_py import register_after_restore, register_before_snapshot
+ran = []
+register_before_snapshot(lambda: ran.append("before"))
+register_after_restore(lambda: ran.append("after"))
+def handler(event, context):
+    return [ran, os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]]
+"""
+    if running_runtime() == "python3.11":
+        with pytest.raises(ClientError, match=r"SnapStart is not supported for the python3\.11 runtime"):
+            hosted.function(code, SnapStart={"ApplyOn": "PublishedVersions"})
+        return
+    name = hosted.function(code, SnapStart={"ApplyOn": "PublishedVersions"})
+    assert hosted.invoke(name).payload == [["before", "after"], "snap-start"]
+    assert hosted.invoke(name, qualifier="$LATEST").payload == [[], "on-demand"]
+
+
 def test_this_machines_opt_is_not_changed_and_not_seen(hosted: Hosted) -> None:
     if not mounted(hosted):
         pytest.skip("no mount namespaces here")
@@ -140,11 +210,11 @@ def test_the_context_says_which_function_was_called_and_how_long_it_has(hosted: 
         "    return [c.function_name, c.function_version, c.invoked_function_arn, c.memory_limit_in_mb,"
         " c.get_remaining_time_in_millis(), c.log_group_name]"
     )
-    name = hosted.function(code, timeout=7, memory=300)
+    name = hosted.function(code, timeout=300, memory=300)
     found = hosted.invoke(name).payload
     arn = f"arn:aws:lambda:{hosted.account.region}:{hosted.account.account}:function:{name}:live"
     assert [found[0], found[1], found[2], found[3], found[5]] == [name, "1", arn, "300", f"/aws/lambda/{name}"]
-    assert 6_000 < found[4] <= 7_000
+    assert 200_000 < found[4] <= 300_000
 
 
 # --- limits ---
@@ -155,23 +225,40 @@ def gone(pid: int) -> bool:
 
 
 def test_a_function_that_takes_too_long_is_killed_and_the_next_call_gets_a_new_process(hosted: Hosted) -> None:
-    code = "import os, time\ndef handler(e, c):\n    time.sleep(e)\n    return os.getpid()"
+    code = (
+        "import os, time\n"
+        "def handler(e, c):\n"
+        "    print('process', os.getpid(), flush=True)\n"
+        "    time.sleep(e)\n"
+        "    return os.getpid()"
+    )
     name = hosted.function(code, timeout=1)
-    first = hosted.invoke(name, 0).payload
-    started = time.monotonic()
-    late = hosted.invoke(name, 30)
-    assert time.monotonic() - started < 20
+    late = hosted.invoke(name, 250)
+    (late_process,) = re.findall(r"^process (\d+)$", late.tail, re.MULTILINE)
     assert late.error == "Unhandled"
     assert late.payload["errorType"] == "Sandbox.Timedout"
     assert late.payload["errorMessage"].endswith("Error: Task timed out after 1.00 seconds")
     assert "Task timed out after 1.00 seconds" in late.tail
-    assert gone(first)
-    assert hosted.invoke(name, 0).payload != first
+    assert gone(int(late_process))
+    next_calls: list[Answer] = []
+
+    def answered() -> bool:  # a pause of this machine is a second, too
+        next_calls.append(hosted.invoke(name, 0))
+        return next_calls[-1].error is None
+
+    wait_until(answered, "an answer")
+    assert next_calls[-1].payload != int(late_process)
 
 
 def test_a_function_that_takes_too_much_memory_is_killed(hosted: Hosted) -> None:
-    code = "import time\ndef handler(e, c):\n    x = bytearray(e * 1024 * 1024)\n    time.sleep(2)\n    return len(x)"
-    name = hosted.function(code, memory=128)
+    code = (
+        "import time\n"
+        "def handler(e, c):\n"
+        "    x = bytearray(e * 1024 * 1024)\n"
+        "    time.sleep(0 if e < 128 else 250)\n"
+        "    return len(x)"
+    )
+    name = hosted.function(code, memory=128, timeout=280)
     assert hosted.invoke(name, 20).payload == 20 * 1024 * 1024
     over = hosted.invoke(name, 200)
     assert over.payload["errorType"] == "Runtime.OutOfMemory"
@@ -179,13 +266,18 @@ def test_a_function_that_takes_too_much_memory_is_killed(hosted: Hosted) -> None
     assert "Max Memory Used: 128 MB" in over.tail
 
 
-def test_memory_of_processes_that_a_function_starts_counts(hosted: Hosted) -> None:
+@pytest.mark.parametrize("started", ["start()", "thread.start(); thread.join()"], ids=["main-thread", "other-thread"])
+def test_memory_of_processes_that_a_function_starts_counts(hosted: Hosted, started: str) -> None:
+    """Those that a thread had started were not counted: Linux lists children by thread."""
     code = (
-        "import subprocess, sys\n"
+        "import subprocess, sys, threading\n"
+        "def start():\n"
+        "    subprocess.run([sys.executable, '-c', 'import time; x = bytearray(200 << 20); time.sleep(250)'])\n"
         "def handler(e, c):\n"
-        "    subprocess.run([sys.executable, '-c', 'import time; x = bytearray(200 << 20); time.sleep(3)'])"
+        "    thread = threading.Thread(target=start)\n"
+        f"    {started}\n"
     )
-    assert hosted.run(code, memory=128).payload["errorType"] == "Runtime.OutOfMemory"
+    assert hosted.run(code, memory=128, timeout=280).payload["errorType"] == "Runtime.OutOfMemory"
 
 
 @pytest.mark.parametrize(("how", "said"), [("os._exit(3)", "exit status 3"), ("os.kill(os.getpid(), 9)", "killed")])
@@ -232,9 +324,19 @@ def test_an_answer_of_more_than_six_megabytes_is_an_error(hosted: Hosted) -> Non
 
 
 def test_concurrent_calls_get_processes_of_their_own_which_later_calls_reuse(hosted: Hosted) -> None:
-    name = hosted.function("import os, time\ndef handler(e, c):\n    time.sleep(e)\n    return os.getpid()")
-    with concurrent.futures.ThreadPoolExecutor(3) as pool:
-        together = {answer.payload for answer in pool.map(lambda _: hosted.invoke(name, 1), range(3))}
+    code = (
+        "import os, socket\n"
+        "def handler(port, c):\n"
+        "    if port: socket.create_connection(('127.0.0.1', port)).recv(1)\n"
+        "    return os.getpid()"
+    )
+    name = hosted.function(code, timeout=250)
+    with socket.create_server(("127.0.0.1", 0)) as server, concurrent.futures.ThreadPoolExecutor(3) as pool:
+        server.settimeout(100)
+        calls = [pool.submit(hosted.invoke, name, server.getsockname()[1]) for _ in range(3)]
+        for connection in [server.accept()[0] for _ in calls]:  # all three are at work
+            connection.close()
+        together = {call.result().payload for call in calls}
     assert len(together) == 3
     assert {hosted.invoke(name, 0).payload for _ in range(4)} <= together
 
@@ -267,7 +369,7 @@ ALWAYS_FAILS = "def handler(e, c):\n    print('attempt', c.aws_request_id)\n    
 
 
 def async_function(hosted: Hosted, *, may_send: bool, group: str) -> tuple[str, str]:
-    """A function that always fails, with a failure queue on its alias; its name and the queue."""
+    """A function that always fails, with a dead-letter queue on its alias; its name and the queue."""
     url, arn = hosted.queue()
     streams = f"arn:aws:logs:*:*:log-group:{group}:*"
     statements = [{"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": streams}]
@@ -283,14 +385,14 @@ def async_function(hosted: Hosted, *, may_send: bool, group: str) -> tuple[str, 
     return name, url
 
 
-def test_an_async_event_that_fails_is_tried_three_times_as_one_request_then_goes_to_the_failure_queue(
+def test_an_async_event_that_fails_is_tried_three_times_as_one_request_then_goes_to_the_dead_letter_queue(
     hosted: Hosted,
 ) -> None:
     name, url = async_function(hosted, may_send=True, group="async-fails")
     hosted.account.client("lambda").invoke(
         FunctionName=name, Qualifier="live", InvocationType="Event", Payload=b'{"n": 1}'
     )
-    (body,) = hosted.received(url, seconds=15)
+    (body,) = hosted.received(url, seconds=100)
     envelope = json.loads(body)
     assert envelope["requestPayload"] == {"n": 1}
     assert envelope["requestContext"]["condition"] == "RetriesExhausted"
@@ -307,11 +409,11 @@ def test_a_role_that_may_not_send_loses_the_failed_event_as_in_aws(hosted: Hoste
     def tried() -> bool:
         return sum(line.startswith("attempt") for line in hosted.log("async-lost")) == 3
 
-    wait_until(tried, "three attempts", 15)
+    wait_until(tried, "three attempts", 100)
     assert hosted.received(url, seconds=1) == []
 
 
-def test_a_notification_is_an_async_event_with_retries_and_a_failure_queue(hosted: Hosted) -> None:
+def test_a_notification_is_an_async_event_with_retries_and_a_dead_letter_queue(hosted: Hosted) -> None:
     name, url = async_function(hosted, may_send=True, group="sns-fails")
     sns = hosted.account.client("sns")
     topic = sns.create_topic(Name="topic-for-a-function")["TopicArn"]
@@ -326,7 +428,7 @@ def test_a_notification_is_an_async_event_with_retries_and_a_failure_queue(hoste
     )
     sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn)
     sns.publish(TopicArn=topic, Message="hello")
-    (body,) = hosted.received(url, seconds=15)
+    (body,) = hosted.received(url, seconds=100)
     assert json.loads(body)["requestPayload"]["Records"][0]["Sns"]["Message"] == "hello"
     assert sum(line.startswith("attempt") for line in hosted.log("sns-fails")) == 3
 
@@ -434,17 +536,54 @@ def test_a_planned_fault_kills_before_the_work_or_after_it(hosted: Hosted) -> No
     assert hosted.received(url) == []
     hosted.host.plan_fault(name, "answered")
     assert hosted.invoke(name, url).payload["errorType"] == "Runtime.ExitError"
-    assert hosted.received(url, seconds=2) == ["done"]
+    assert hosted.received(url, seconds=60) == ["done"]
     assert hosted.invoke(name, url).payload == "answer"
 
 
-def test_the_process_behind_a_connection_is_found(hosted: Hosted) -> None:
+def test_faults_by_number_happen_to_those_invocations_and_to_no_others(hosted: Hosted) -> None:
+    url, arn = hosted.queue()
+    code = (
+        "import boto3, time\n"
+        "def handler(e, c):\n"
+        "    boto3.client('sqs').send_message(QueueUrl=e['url'], MessageBody=str(e['number']))\n"
+        "    time.sleep(e['seconds'])\n"
+        "    return e['number']"
+    )
+    name = hosted.function(
+        code, role=hosted.role([{"Effect": "Allow", "Action": ["sqs:SendMessage"], "Resource": arn}])
+    )
+
+    def invoke(number: int, seconds: float = 0) -> object:
+        return hosted.invoke(name, {"url": url, "number": number, "seconds": seconds}).payload
+
+    assert invoke(0) == 0
+    hosted.host.plan_fault(name, "running", at=[2])
+    hosted.host.plan_fault(name, "answered", at=[3])
+    hosted.host.plan_fault(name, "working", at=[4])
+    hosted.host.plan_fault(name, "twice", at=[5])
+    assert hosted.host.faults_left(name) == 4
+    answers = [invoke(number, seconds=60 if number == 4 else 0) for number in range(1, 7)]
+    killed = [number for number, answer in enumerate(answers, 1) if answer != number]
+    assert killed == [2, 3, 4]
+    assert hosted.host.faults_left(name) == 0
+    sent: list[str] = []
+    end = time.monotonic() + 100  # the second of the fifth may still be starting
+    while sent.count("5") < 2 and time.monotonic() < end:
+        sent += hosted.received(url, seconds=1)
+    assert sorted(set(sent)) in (list("01356"), list("013456")), "nothing by the second, everything else"
+    assert sent.count("5") == 2
+
+
+CONNECT = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1]))).recv(1)"
+
+
+def test_the_function_behind_a_connection_of_a_process_that_it_started_is_found(hosted: Hosted) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         code = (
-            "import os, socket\n"
+            "import os, subprocess, sys\n"
             "def handler(e, c):\n"
-            "    with socket.create_connection(('127.0.0.1', e)) as s: s.recv(1)\n"
+            f"    subprocess.run([sys.executable, '-c', {CONNECT!r}, str(e)], check=True)\n"
             "    return os.getpid()"
         )
         name = hosted.function(code)
@@ -483,7 +622,7 @@ def test_stopping_the_host_ends_its_functions_and_what_they_started(second_host:
     pids = hosted.run(STARTS_A_CHILD).payload
     assert not any(gone(pid) for pid in pids)
     hosted.host.stop()
-    wait_until(lambda: all(gone(pid) for pid in pids), "the processes to end", 5)
+    wait_until(lambda: all(gone(pid) for pid in pids), "the processes to end")
 
 
 def test_functions_die_with_a_host_that_is_killed(second_host: tuple[Hosted, Workspace]) -> None:
@@ -492,4 +631,4 @@ def test_functions_die_with_a_host_that_is_killed(second_host: tuple[Hosted, Wor
     recorded = [json.loads(line) for line in (workspace.path / "processes").read_text().splitlines()]
     (host,) = [entry["pid"] for entry in recorded if entry["what"] == "lambda-host"]
     os.kill(host, 9)
-    wait_until(lambda: gone(pid), "the function's process to end", 5)
+    wait_until(lambda: gone(pid), "the function's process to end")

@@ -45,7 +45,7 @@ def started(tmp_path: Path, **options: Any) -> tuple[dict[str, Any], str]:
     (tmp_path / "runtime/awslambdaric/__init__.py").touch()
     (tmp_path / "private/tmp").mkdir(parents=True)
     parts = {name: str(tmp_path / name) for name in ("task", "runtime", "layers", "private")}
-    settings = {**parts, "parent": os.getpid(), "handler": "app.handler", "own_locale": False}
+    settings = {**parts, "parent": os.getpid(), "handler": "app.handler", "own_locale": False, "storage_mb": 16}
     read_end, write_end = os.pipe()
     environment = {"_LAMBDA_TELEMETRY_LOG_FD": str(write_end), "DATA": "/opt/data", "LANG": "C"}
     command = [str(Path(sys.executable).resolve()), "-S", "-s", "-P", str(ENTRY), json.dumps(settings)]
@@ -237,6 +237,9 @@ def test_a_changed_configuration_has_another_fingerprint() -> None:
         {"Environment": {"Variables": {"A": "1"}}},
         {"Timeout": 5},
         {"LoggingConfig": {"LogFormat": "JSON"}},
+        {"EphemeralStorage": {"Size": 1024}},
+        {"ImageUri": "repository:tag"},
+        {"ImageConfigResponse": {"ImageConfig": {"Command": ["app.handler"]}}},
     ]
     prints = [fingerprint(base), *(fingerprint({**base, **change}) for change in changes)]
     assert len(set(prints)) == len(prints)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sandbox.minilm import DIMENSIONS, WINDOW_TOKENS, MiniLM
+from sandbox.standins.openai.minilm import DIMENSIONS, WINDOW_TOKENS, MiniLM
 
 REFERENCE = json.loads(Path(__file__).with_name("minilm_reference.json").read_text(encoding="utf-8"))
 

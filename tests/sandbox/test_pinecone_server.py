@@ -13,8 +13,8 @@ import pytest
 from pinecone import Pinecone
 from pinecone.exceptions import PineconeApiException
 
-from sandbox.pinecone_server import DEFAULT_KEY, IndexSpec, PineconeState, create_app
-from sandbox.serving import Server
+from sandbox.standins.pinecone.server import DEFAULT_KEY, IndexSpec, PineconeState, create_app
+from sandbox.standins.serving import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,14 +202,17 @@ def test_the_index_is_found_by_its_name(server: Server, films: Index) -> None:
 
 def test_an_acknowledged_upsert_outlives_a_killed_server(tmp_path: Path) -> None:
     port_file = tmp_path / "port"
-    arguments = ["--data", str(tmp_path / "data"), "--dimension", "3", "--port-file", str(port_file)]
+    key_file = tmp_path / "key"
+    key_file.write_text(DEFAULT_KEY)
+    arguments = ["--data", str(tmp_path / "data"), "--port-file", str(port_file), "--key-file", str(key_file)]
+    arguments += ["--options", '{"dimension": 3, "on_disk": true}']
 
     def start() -> tuple[subprocess.Popen[bytes], str]:
         port_file.unlink(missing_ok=True)
         process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.pinecone_server", *arguments], stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "sandbox.standins", "pinecone", *arguments], stdout=subprocess.DEVNULL
         )
-        end = time.monotonic() + 30
+        end = time.monotonic() + 100
         while not port_file.exists() and time.monotonic() < end:
             time.sleep(0.02)
         return process, f"http://127.0.0.1:{port_file.read_text()}"

@@ -37,26 +37,24 @@ def test_a_module_without_the_table_is_refused_with_what_to_write(text: str) -> 
 def test_a_section_is_added_to_a_stack_file_and_nothing_else_changes(stack: str) -> None:
     before = (ROOT / f"Pulumi.{stack}.yaml").read_text()
     after = with_section(before, "x", SECTION)
-    assert after.startswith(before)
+    assert after == before + SECTION
     added = yaml.safe_load(after)["config"]
     assert added.pop("strata:new") == {"memory_mb": 256}
     assert added == yaml.safe_load(before)["config"]
 
 
+@pytest.mark.parametrize("text", ["config:\n    a:b: c\n", "config: {a: b}\nother: 1\n"])
+def test_a_section_takes_the_files_own_form(text: str) -> None:
+    added = yaml.safe_load(with_section(text, "x", SECTION))
+    assert added.pop("config").pop("strata:new") == {"memory_mb": 256}
+
+
 @pytest.mark.parametrize(
     "text",
-    [
-        "",
-        "- a\n",
-        "config:\n  a:b: c\nother: 1\n",
-        "config:\n    a:b: c\n",
-        "config:\n  strata:new: {}\n",
-        "config: {a: b}\n",
-        "a: [\n",
-    ],
+    ["", "- a\n", "config:\n  strata:new: {}\n", "a: [\n"],
 )
-def test_a_file_that_does_not_end_with_its_config_is_left_alone(text: str) -> None:
-    with pytest.raises(StagingError, match=r"(?s)x is not a stack's config .*  strata:new:\n    memory_mb"):
+def test_a_file_that_is_no_config_or_has_the_section_is_left_alone(text: str) -> None:
+    with pytest.raises(StagingError, match=r"(?s)x could not be edited .*  strata:new:\n    memory_mb"):
         with_section(text, "x", SECTION)
 
 

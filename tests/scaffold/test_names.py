@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from components import limits
-from components.function_settings import FunctionSettings
 from components.layer import physical_layer_name
-from layer_builds import ALL_TARGETS
+from layer_builds.plan import ALL_TARGETS
 from scripts.scaffold import names
 from scripts.scaffold.names import function_name, layer_name, longest_function_name, longest_layer_name
 from scripts.staging import StagingError
 from tests.harness import Build
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LONGEST_STACK = "s" * limits.STACK_NAME_LENGTH
 
@@ -20,8 +24,8 @@ LONGEST_STACK = "s" * limits.STACK_NAME_LENGTH
     ("text", "snake", "kebab", "title"),
     [
         ("thumbnails", "thumbnails", "thumbnails", "Thumbnails"),
-        ("extract_text", "extract_text", "extract-text", "ExtractText"),
-        ("extract-text", "extract_text", "extract-text", "ExtractText"),
+        ("count_words", "count_words", "count-words", "CountWords"),
+        ("count-words", "count_words", "count-words", "CountWords"),
         ("s3_to_index2", "s3_to_index2", "s3-to-index2", "S3ToIndex2"),
     ],
 )
@@ -49,16 +53,16 @@ def test_a_name_has_its_forms(text: str, snake: str, kebab: str, title: str) -> 
         ("secrets", "Python has a keyword or a module of this name"),
         ("layers", "the project itself uses this name"),
         ("shared", "the project itself uses this name"),
-        ("mail_settings", "the project itself uses this name"),
+        ("documents", "the project itself uses this name"),
         *(
-            (name, f"the class of its settings would be {name.capitalize()}Settings, and there is one: add a word")
-            for name in ("layer", "secret", "function", "role")
+            (name, f"the name of one of its classes would be {name.capitalize()}Settings, and there is one: add a word")
+            for name in ("layer", "secret", "function")
         ),
         ("embedding", "there is a function of this name"),
         ("other", "there is a function of this name"),
     ],
 )
-def test_a_bad_name_is_refused_with_its_value_the_rule_and_a_way_out(text: str, rule: str) -> None:
+def test_a_bad_name_is_refused_with_its_value_the_rule_and_the_remedy(text: str, rule: str) -> None:
     with pytest.raises(StagingError) as refused:
         function_name(text, {"other"})
     assert str(refused.value).startswith(f"NAME is {text!r}: ")
@@ -66,11 +70,11 @@ def test_a_bad_name_is_refused_with_its_value_the_rule_and_a_way_out(text: str, 
     assert "such as" in str(refused.value) or ": " in str(refused.value).removeprefix(f"NAME is {text!r}: ")
 
 
-def test_a_name_whose_class_is_another_function_s_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_whose_class_is_another_function_s_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert function_name("page2").title == "Page2"
-    model = type("Page2Settings", (FunctionSettings,), {})
-    monkeypatch.setattr(names, "SYSTEM_SECTIONS", {"page_2": model})
-    with pytest.raises(StagingError, match=r"NAME is 'page2': the class of its settings would be Page2Settings"):
+    (tmp_path / "page_2.py").write_text("class Page2System(pulumi.ComponentResource):\n    ...\n")
+    monkeypatch.setattr(names, "COMPONENTS", tmp_path)
+    with pytest.raises(StagingError, match=r"NAME is 'page2': the name of one of its classes would be Page2System"):
         function_name("page2")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from layer_builds.plan import LayerBuildError
 from scripts import staging
 from scripts.scaffold.__main__ import main
 from scripts.staging import ROOT, Stage, StagingError, contents, stage
@@ -53,6 +54,19 @@ def test_what_tools_leave_is_neither_copied_nor_taken_over(root: Path) -> None:
         (copy.path / "b/__pycache__/d.pyc").write_text("")
         assert copy.apply() == ([], [])
         assert (copy.path / ".venv/y").read_text() == "y", "the environment is there, as a link"
+
+
+def test_a_repository_that_cannot_be_copied_is_said_by_its_first_file_with_the_room_that_is_left(root: Path) -> None:
+    """shutil tells of a full disk with a list of every file, and without a number."""
+    (root / "b/gone.txt").symlink_to("nowhere")
+    (root / "gone.txt").symlink_to("nowhere")
+    with pytest.raises(LayerBuildError) as caught, stage(root):
+        pass
+    said = str(caught.value)
+    assert said.startswith("copying the repository failed: [Errno 2] No such file or directory (")
+    assert said.count("gone.txt") == 1
+    assert "MB free in" in said
+    assert "let TMPDIR name a larger disk" in said
 
 
 def test_an_existing_file_is_never_overwritten(root: Path) -> None:
@@ -136,7 +150,8 @@ with tempfile.TemporaryDirectory(prefix="strata-lock-") as folder:
     tree.chmod(0o555)
     try:
         print("begun", file=sys.stderr, flush=True)
-        time.sleep(60)
+        while True:  # of one long sleep: Python 3.14 sees a signal that comes just before it when it is over
+            time.sleep(0.05)
     except KeyboardInterrupt:
         time.sleep(float(sys.argv[1]))
         print("ended by itself", file=sys.stderr, flush=True)
@@ -145,6 +160,7 @@ with tempfile.TemporaryDirectory(prefix="strata-lock-") as folder:
 STAGED = """
 import sys
 from pathlib import Path
+from layer_builds.plan import LayerBuildError
 from scripts import staging
 
 def run():
@@ -152,27 +168,27 @@ def run():
         copy.python("command", sys.argv[2], what="wait", shown=True)
     return 0
 
-staging.MOMENT_SECONDS = 2.0
+staging.MOMENT_SECONDS = float(sys.argv[3])
 sys.exit(staging.in_words(run, kept="nothing was written"))
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is a signal to a process group")
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "moment", "said"),
     [
-        (1.0, ["begun", "ended by itself", "stopped; nothing was written"]),
-        (9.0, ["begun", "stopped; nothing was written"]),
+        (0.1, 60, ["begun", "ended by itself", "stopped; nothing was written"]),
+        (60, 0.5, ["begun", "stopped; nothing was written"]),
     ],
 )
 def test_ctrl_c_leaves_no_temporary_tree_of_a_command(
-    root: Path, tmp_path: Path, seconds: float, said: list[str]
+    root: Path, tmp_path: Path, seconds: float, moment: float, said: list[str]
 ) -> None:
     (root / "command.py").write_text(COMMAND)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-c", STAGED, str(root), str(seconds)],
+        [sys.executable, "-c", STAGED, str(root), str(seconds), str(moment)],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(temporary)},
         stderr=subprocess.PIPE,
@@ -183,7 +199,7 @@ def test_ctrl_c_leaves_no_temporary_tree_of_a_command(
     first = process.stderr.readline()
     assert list(temporary.rglob("tree/file"))
     os.killpg(process.pid, signal.SIGINT)
-    _, rest = process.communicate(timeout=30)
+    _, rest = process.communicate(timeout=50)
     assert [first, *rest.splitlines(keepends=True)] == [f"{line}\n" for line in said]
     assert process.returncode == 130
     assert list(temporary.iterdir()) == []
@@ -228,10 +244,10 @@ runpy.run_module({module!r}, run_name="__main__")
         (["layer", "Bad"], "NAME is 'Bad'"),
         (
             ["layer", "fine", "--after", "none"],
-            "AFTER names 'none', and there is no such layer: there are openai-pinecone",
+            "AFTER names 'none', and there is no such layer; there are ",
         ),
         (["layer", "fine", "--after", "openai-pinecone"], "REQUIREMENTS is empty"),
-        (["layer", "fine", "--requirement", "x @ https://example.com/x.whl"], "is not a plain requirement"),
+        (["layer", "fine", "--requirement", "x @ https://example.com/x.whl"], "is an address or a path"),
     ],
 )
 def test_an_error_is_one_message_and_writes_nothing(

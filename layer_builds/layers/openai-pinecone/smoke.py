@@ -5,21 +5,20 @@ of its own on the loopback interface. The modules that it imports are those ship
 the function goes, errors and all.
 """
 
-# ruff: noqa: PLC0415, PLR2004, PT017, S101 - every call imports what it tries, and an assertion is its verdict
+# ruff: noqa: N802, PLR2004, PT017, S101 - every call imports what it tries, and an assertion is its verdict
 
 import base64
-import json
 import struct
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from typing import Any
+
+from layer_builds.smoke_calls.service import Service, serving
 
 TEXT = "Layers are read-only; so is the vocabulary. Ünïcödé 漢字 🎈"
 DIMENSIONS = 8
 
 
-class Service(BaseHTTPRequestHandler):
+class Services(Service):
     """Just enough of both services' wire formats for one answer each, and one refusal."""
 
     protocol_version = "HTTP/1.1"
@@ -27,7 +26,7 @@ class Service(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer an embeddings or an upsert call."""
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = self.document()
         self.calls.append(self.path)
         if self.path == "/v1/embeddings" and self.headers["authorization"] != "Bearer right":
             return self.answer(
@@ -42,18 +41,6 @@ class Service(BaseHTTPRequestHandler):
         if self.path == "/vectors/upsert":
             return self.answer(200, {"upsertedCount": len(body["vectors"])})
         return self.answer(200, {"dimension": DIMENSIONS, "indexFullness": 0, "totalVectorCount": 0, "namespaces": {}})
-
-    def answer(self, status: int, document: dict[str, Any]) -> None:
-        """Send JSON."""
-        body = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Say nothing."""
 
 
 def tokens() -> None:
@@ -134,18 +121,12 @@ def batch() -> None:
 
 def smoke() -> dict[str, str]:
     """Make every call; return the versions that answered."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with serving(Services) as address:
         tokens()
         embeddings(address)
         vectors(address)
         batch()
-    finally:
-        server.shutdown()
-    assert Service.calls == ["/v1/embeddings", "/v1/embeddings", "/describe_index_stats", "/vectors/upsert"], (
-        Service.calls
-    )
+    expected = ["/v1/embeddings", "/v1/embeddings", "/describe_index_stats", "/vectors/upsert"]
+    assert Services.calls == expected, Services.calls
     names = ("openai", "pinecone", "tiktoken", "aws-lambda-powertools", "pydantic")
     return {name: version(name) for name in names}

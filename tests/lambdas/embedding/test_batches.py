@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from sandbox.pinecone_store import Record
-from tests.lambdas.conftest import Function, HashedModel, reasons, record
+from sandbox.standins.pinecone.store import Record
+from tests.lambdas.conftest import reasons, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.lambdas.embedding.conftest import Function, HashedModel
 
 
 EVENT = json.loads((Path(__file__).parent / "events" / "two_messages.json").read_text(encoding="utf-8"))
@@ -66,6 +68,8 @@ def test_the_messages_of_a_real_event_become_vectors(function: Function, hashed:
         "strata_model": "text-embedding-3-small",
         "strata_chunk": 0,
         "strata_chunks": 1,
+        "strata_sent_ms": 1_545_082_649_183,
+        "strata_message": "059f36b4-87a3-44ab-83d2-661975830a7d",
     }
     assert (stored[key].metadata or {})["text"] == plain
 
@@ -133,6 +137,28 @@ def test_a_body_with_a_lone_surrogate_is_refused(function: Function) -> None:
     assert function.send("good", "half a pair \ud83d") == [1]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"body": {"text": "x"}},
+        {"body": 5},
+        {"body": None},
+        {"body": '{"Type": [], "x": 1}'},
+        {"attributes": None},
+        {"attributes": {"SentTimestamp": "²"}},
+        {"attributes": {"SentTimestamp": "9" * 5_000}},
+        {"attributes": {"SentTimestamp": None, "ApproximateReceiveCount": None}},
+    ],
+    ids=lambda change: str(change)[:40],
+)
+def test_a_record_that_sqs_would_not_make_leaves_its_neighbours_alone(
+    function: Function, change: dict[str, Any]
+) -> None:
+    answer = function.invoke({"Records": [record("good", "message-0"), record("odd", "message-1") | change]})
+    assert function.failed(answer) == ([1] if "body" in change else [])
+    assert hashlib.sha256(b"good").hexdigest() in function.stored()
+
+
 def test_a_batch_of_bad_messages_only_is_returned_and_not_raised(function: Function) -> None:
     assert function.send("", "  ", "{") == [0, 1, 2]
     assert function.embeddings() == []
@@ -142,9 +168,22 @@ def test_an_empty_batch_is_fine(function: Function) -> None:
     assert function.invoke({"Records": []}) == {"batchItemFailures": []}
 
 
-@pytest.mark.parametrize("event", [{}, {"Records": [{"eventSource": "aws:s3"}]}, {"Records": "x"}, {"test": "yes"}])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        [],
+        "x",
+        None,
+        {"Records": [{"eventSource": "aws:s3"}]},
+        {"Records": "x"},
+        {"Records": ["x"]},
+        {"Records": [{"eventSource": "aws:sqs", "body": "x"}]},
+        {"test": "yes"},
+    ],
+)
 def test_an_event_that_is_no_batch_is_an_error(function: Function, event: Any) -> None:
-    with pytest.raises(ValueError, match="no SQS event"):
+    with pytest.raises(ValueError, match="not an SQS event"):
         function.invoke(event)
 
 
@@ -161,7 +200,7 @@ def test_a_long_text_becomes_numbered_chunks_that_join_to_the_text(function: Fun
 
 
 def test_a_text_of_exactly_the_limit_is_one_vector_and_one_more_token_makes_two(function: Function) -> None:
-    assert function.send({"id": "full", "text": " a" * 8_192}, {"id": "over", "text": " b" * 8_193}) == []
+    assert function.send({"id": "full", "text": " a" * 8_191}, {"id": "over", "text": " b" * 8_192}) == []
     assert function.stored().keys() == {"full", "over#0", "over#1"}
 
 
@@ -223,9 +262,9 @@ def test_the_longest_ids_are_stored_beside_others(function: Function) -> None:
 
 def test_a_million_spaces_do_not_take_their_neighbours_down(function: Function) -> None:
     assert function.send("good neighbour", {"id": "wide", "text": f"x{' ' * 1_000_000}y"}) == []
-    assert sorted(function.stored())[1:] == ["wide#0", "wide#1", "wide#2"]
+    assert sorted(function.stored())[1:] == ["wide#0", "wide#1"], "what is white space alone has no vector"
 
 
-def test_messages_without_an_id_are_not_looked_up(function: Function) -> None:
+def test_plain_texts_are_not_looked_up(function: Function) -> None:
     assert function.send("one", "two") == []
-    assert function.index.log.entries("/vectors/fetch") == []
+    assert len(function.index.log.entries("/vectors/fetch")) == 1, "whether they were deleted since they were sent"

@@ -5,58 +5,48 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
+import re
 import subprocess
 import sys
-import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from layer_builds import runtime_root
-from sandbox.vocabulary import FILE_NAME
-from tests.lambdas.conftest import OPENAI_KEY, PINECONE_KEY, Function, record
-from tests.vocabulary import built_layer
+from lambdas.embedding.contract import LEAST_MEMORY_MB
+from layer_builds.plan import Target, host_architecture, load_layer
+from sandbox.standins.openai.vocabulary import FILE_NAME
+from tests.lambdas.conftest import record
+from tests.lambdas.embedding.conftest import OPENAI_KEY, PINECONE_KEY, Function
+from tests.lambdas.layered import copy_package, run_layered, search_path, unpack_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from sandbox.account import Account
 
-ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def opt(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The layer, unpacked."""
-    folder = tmp_path_factory.mktemp("opt")
-    with zipfile.ZipFile(built_layer().path) as archive:
-        archive.extractall(folder)
-    return folder
+    return unpack_layers(tmp_path_factory.mktemp("opt"), "openai-pinecone")
+
+
+def lock() -> Path:
+    """The layer's lock for the runtime of the Python that runs the tests."""
+    runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return load_layer("openai-pinecone").lock_path(Target(runtime, host_architecture()))
 
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The function's package: its .py files at their paths in the repository."""
-    folder = tmp_path_factory.mktemp("task")
-    files = [ROOT / "lambdas" / "__init__.py", *(ROOT / "lambdas").glob("shared/*.py")]
-    for file in [*files, *(ROOT / "lambdas").glob("embedding/*.py")]:
-        place = folder / file.relative_to(ROOT)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, place)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def runtime() -> Path:
-    return runtime_root(Path(sys.executable))
+    return copy_package(tmp_path_factory.mktemp("task"), "embedding")
 
 
 @pytest.fixture
 def run(
-    make_function: Callable[..., Function], account: Account, opt: Path, task: Path, runtime: Path
+    make_function: Callable[..., Function], account: Account, opt: Path, task: Path
 ) -> Callable[..., tuple[dict[str, Any], list[dict[str, Any]], Function]]:
     """Starts the function with an event: its outcome, its log, and what it wrote to."""
 
@@ -68,52 +58,26 @@ def run(
             for name, value in (("OPENAI_API_KEY", OPENAI_KEY), ("PINECONE_API_KEY", PINECONE_KEY))
         }
         names = ("OPENAI_BASE_URL", "OPENAI_EMBEDDING_MODEL", "OPENAI_EMBEDDING_DIMENSIONS", "PINECONE_INDEX_HOST")
-        environment = {
+        variables = {
             **{name: os.environ[name] for name in names},
             **{f"{name}_SECRET_ARN": arn for name, arn in arns.items()},
             **account.environment(),
-            "AWS_LAMBDA_FUNCTION_NAME": "strata-test-embedding",
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "LAMBDA_TASK_ROOT": str(task),
-            "POWERTOOLS_SERVICE_NAME": "strata-test-embedding",
             "POWERTOOLS_METRICS_NAMESPACE": "Strata",
             "TIKTOKEN_CACHE_DIR": str(opt / "tiktoken"),
-            "LANG": "C.UTF-8",
         }
-        script = Path(__file__).with_name("in_layer.py")
-        paths = json.dumps([str(task), str(opt / "python"), str(runtime)])
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", "-B", str(script), paths],
-            input=json.dumps(event),
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        *log, outcome = done.stdout.splitlines()
-        return json.loads(outcome), [json.loads(line) for line in log], function
+        return *run_layered("embedding", opt, task, event, variables), function
 
     return start
 
 
-def test_a_batch_goes_through_with_nothing_but_the_layer(
-    run: Callable[..., Any], opt: Path, task: Path, runtime: Path
-) -> None:
+def test_a_batch_goes_through_with_nothing_but_the_layer(run: Callable[..., Any]) -> None:
     records = [record({"id": "a", "text": "On its real layer."}, "good"), record("{", "bad", received=3)]
     outcome, log, function = run({"Records": records})
     assert outcome["answer"] == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
     assert function.stored().keys() == {"a"}
 
-    ours = (str(task), str(opt), str(runtime))
-    standard = str(Path(os.__file__).resolve().parent)
-    foreign = [
-        place
-        for place in outcome["places"]
-        if place.startswith("/") and not place.startswith((*ours, standard)) and "in_layer.py" not in place
-    ]
-    assert foreign == []
+    # Fault 8: what the settings refuse could not start, and what they take can.
+    assert 80 < outcome["start_mb"] < LEAST_MEMORY_MB - 10, outcome["start_mb"]
 
     health = outcome["health"]
     assert health["problems"] == []
@@ -149,6 +113,44 @@ def test_a_batch_goes_through_with_nothing_but_the_layer(
     assert OPENAI_KEY not in everything
     assert PINECONE_KEY not in everything
     assert "On its real layer." not in everything
+
+
+LARGEST = """
+import json, sys, time
+sys.path[:0] = json.loads(sys.argv[1])
+from lambdas.embedding.chunks import Tokenizer
+tokenizer, limit, found = Tokenizer(), 8191, {}
+for unit in json.loads(sys.argv[2]):
+    text = unit * (262_000 // len(unit.encode()))
+    before = time.process_time()
+    chunks = tokenizer.split(text, limit)
+    whole = "".join(chunk.text for chunk in chunks) == text
+    found[unit] = [time.process_time() - before, whole, max([chunk.tokens for chunk in chunks])]
+import tiktoken
+print(json.dumps([tiktoken.__version__, found]))
+"""
+
+
+def test_the_largest_message_is_cut_quickly_by_the_layers_own_tiktoken(opt: Path, task: Path) -> None:
+    """Fault 5: of an older version on Python 3.11, whose time for a word grows with the square of its length."""
+    units = ["a", "漢", "😀", "=", "ภาษาไทย", "x\n", "\x1c=", "the quick brown fox "]
+    paths = json.dumps(search_path(opt, task))
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", LARGEST, paths, json.dumps(units)],
+        env={"TIKTOKEN_CACHE_DIR": str(opt / "tiktoken")},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    version, found = json.loads(done.stdout)
+    locked = re.findall(r"^tiktoken==(\S+)", lock().read_text(), re.MULTILINE)
+    assert [version] == locked
+    for unit, (seconds, whole, most) in found.items():
+        assert seconds < 8, f"{unit!r} took {seconds:.1f} s of processor time"
+        assert whole
+        assert most <= 8_191
 
 
 def test_the_vocabulary_of_the_layer_is_where_the_function_looks(opt: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from lambdas.embedding.errors import RejectedMessageError
 from lambdas.embedding.messages import MAX_METADATA_BYTES, Message, metadata_bytes, parse
+from lambdas.shared.blank import is_blank
 
 any_text = st.text(st.characters(codec=None, categories=["L", "N", "P", "S", "Z", "C"]))  # lone surrogates too
 json_values = st.recursive(
@@ -21,7 +23,14 @@ json_values = st.recursive(
 )
 shaped = st.fixed_dictionaries(
     {},
-    optional={"id": json_values, "text": json_values | any_text, "namespace": json_values, "metadata": json_values},
+    optional={
+        **dict.fromkeys(("Type", "TopicArn", "Event", "detail", "detail-type"), json_values),
+        "Records": json_values | st.lists(st.fixed_dictionaries({"eventSource": json_values})),
+        "id": json_values,
+        "text": json_values | any_text,
+        "namespace": json_values,
+        "metadata": json_values,
+    },
 )
 
 
@@ -41,6 +50,8 @@ def rejection(body: str | dict[str, Any]) -> str:
 
 @given(any_text | json_values.map(json.dumps) | shaped.map(json.dumps))
 @example("[" * 100_000)
+@example('{"Type": {}, "TopicArn": 1}')
+@example('{"Records": [{"eventSource": []}]}')
 @example('{"text": ' + "9" * 10_000 + "}")
 def test_any_body_is_a_message_or_a_rejection(body: str) -> None:
     message = outcome(body)
@@ -48,7 +59,7 @@ def test_any_body_is_a_message_or_a_rejection(body: str) -> None:
         assert message.isprintable()
         assert len(message) < 300
         return
-    assert message.text.strip()
+    assert not is_blank(message.text)
     assert message.id.isascii()
     assert 1 <= len(message.id) <= 512
     for value in (message.text, message.namespace or "", json.dumps(message.metadata, ensure_ascii=False)):
@@ -78,6 +89,17 @@ def test_plain_text_is_taken_as_it_is() -> None:
 def test_a_byte_order_mark_changes_nothing() -> None:
     assert parse('\ufeff{"id": "i", "text": "t"}') == parse('{"id": "i", "text": "t"}')
     assert parse("\ufeffjust words") == parse("just words")
+    assert parse('\ufeff\ufeff{"id": "i", "text": "t"}') == parse('{"id": "i", "text": "t"}')
+
+
+def test_both_names_of_the_default_namespace_are_one() -> None:
+    assert parse('{"text": "a", "namespace": "__default__"}') == parse('{"text": "a", "namespace": ""}')
+
+
+@pytest.mark.parametrize("body", [None, 5, ["text"], {"text": "a"}, True])
+def test_a_body_that_is_no_string_is_a_rejection(body: Any) -> None:
+    with pytest.raises(RejectedMessageError, match="it must be a string"):
+        parse(body)
 
 
 def test_every_key_is_optional_but_text() -> None:
@@ -90,7 +112,13 @@ def test_every_key_is_optional_but_text() -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ('{"text": "a"', "begins with { and is no valid JSON at character 12"),
+        (json.dumps('{"text": "a"}'), "it was encoded twice; send the object itself"),
+        ({"text": "\u200b\u2060"}, "shows nothing"),
+        ({"text": "\ufeff \0"}, "shows nothing"),
+        ("\u200b", "shows nothing"),
+        ({"text": "a", "metadata": {"$eq": 1}}, "nor begin with $"),
+        ({"text": "a", "metadata": {"a": ["b", None]}}, "a list that holds more than strings"),
+        ('{"text": "a"', "begins with { and is not valid JSON at character 12"),
         ("[1]", "a list instead of an object"),
         ('[{"a": 1, "a": 2}]', "a list instead of an object"),
         ("12", "a number instead of an object"),
@@ -99,7 +127,7 @@ def test_every_key_is_optional_but_text() -> None:
         ({"text": 1}, "text is a number: it must be a string"),
         ({"text": True}, "text is a boolean"),
         ({}, "there is no text"),
-        (" \n", "empty, or whitespace only"),
+        (" \n", "empty, or shows nothing"),
         ({"text": "a", "titel": "b"}, "unknown key 'titel': the keys are id, text, namespace, metadata"),
         ('{"text": "a", "text": "b"}', "the same key twice"),
         ('{"text": "\\udead"}', "text has half of a surrogate pair at character 0"),
@@ -118,7 +146,7 @@ def test_every_key_is_optional_but_text() -> None:
         ({"text": "a", "metadata": {"strata_x": 1}}, "the function's own"),
         ({"text": "a", "metadata": {"n": 2**53 + 1}}, "beyond 2^53"),
         ('{"text": "a", "metadata": {"n": 1e999}}', "too large a number"),
-        ('{"text": "a", "metadata": {"n": NaN}}', "is no valid JSON: NaN is none of its values"),
+        ('{"text": "a", "metadata": {"n": NaN}}', "is not valid JSON: NaN is none of its values"),
         ({"text": "a", "metadata": {"a": "x" * 40_960}}, "Pinecone takes 40960 per vector"),
     ],
 )
@@ -134,3 +162,76 @@ def test_a_rejection_does_not_quote_the_text() -> None:
 def test_metadata_is_measured_in_utf8() -> None:
     parse(json.dumps({"text": "a", "metadata": {"k": "x" * (MAX_METADATA_BYTES - 8)}}))
     rejection({"text": "a", "metadata": {"k": "ü" * (MAX_METADATA_BYTES // 2)}})
+
+
+# --- fault 18
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"delete": True}, "there is delete and no id"),
+        ({"id": "a", "delete": True, "text": "x"}, "both delete and text"),
+        ({"id": "a", "delete": True, "metadata": {}}, "both delete and metadata"),
+        ({"id": "a", "delete": "yes"}, "delete is a string: it must be true or false"),
+        ({"id": "a", "delete": 1}, "delete is a number"),
+        ({"id": "a#1", "delete": True}, "choose another id"),
+        ({"id": "a", "delete": False}, "there is no text"),
+        ({"id": "a", "delete": True, "namespace": "strata-deleted"}, "is the function's own"),
+    ],
+)
+def test_a_deletion_says_which_document_and_nothing_else(body: dict[str, Any], said: str) -> None:
+    with pytest.raises(RejectedMessageError, match=re.escape(said)):
+        parse(json.dumps(body))
+
+
+def test_delete_may_be_false() -> None:
+    assert parse('{"id": "a", "text": "x", "delete": false}') == parse('{"id": "a", "text": "x"}')
+
+
+# --- fault 16: what is wrapped, and what is no text
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            {"Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:eu-central-1:1:t", "Message": "hello"},
+            "an SNS notification: turn on raw message delivery",
+        ),
+        ({"Type": "UnsubscribeConfirmation", "TopicArn": "arn", "Message": "hello"}, "an SNS notification"),
+        (
+            {"version": "0", "id": "1", "detail-type": "Order", "source": "shop", "detail": {"text": "hello"}},
+            "an EventBridge event: give the rule's target an input path, such as $.detail",
+        ),
+        (
+            {"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "s3": {"object": {"key": "a"}}}]},
+            "an event of an S3 bucket: this queue takes texts, not objects",
+        ),
+        (
+            {"Service": "Amazon S3", "Event": "s3:TestEvent", "Time": "2026-11-28", "Bucket": "b", "RequestId": "r"},
+            "the test event that S3 sends",
+        ),
+        (
+            ["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "b", "s3Key": "k"}],
+            "a pointer to S3 of the SQS extended client",
+        ),
+        (
+            ["com.amazon.sqs.javamessaging.MessageS3Pointer", {"s3BucketName": "b", "s3Key": "k"}],
+            "a pointer to S3 of the SQS extended client",
+        ),
+        ({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "hello"}}]}, "with raw message delivery"),
+        ({"Records": [{"eventSource": "aws:sqs", "body": "hello"}]}, "send its records' bodies on"),
+    ],
+)
+def test_a_wrapped_body_is_refused_with_the_setting_that_unwraps_it(body: Any, said: str) -> None:
+    with pytest.raises(RejectedMessageError, match=re.escape(said)) as refused:
+        parse(json.dumps(body))
+    assert "hello" not in str(refused.value)
+
+
+@pytest.mark.parametrize("body", ["42", "null", '"quoted"', "true", "[1]", "4.5"])
+def test_a_text_that_is_json_is_refused_with_the_way_to_send_it(body: str) -> None:
+    with pytest.raises(RejectedMessageError, match=re.escape('is sent as {"text": "42"}')):
+        parse(body)
+    assert parse(json.dumps({"text": body})).text == body

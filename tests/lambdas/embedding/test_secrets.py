@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lambdas.shared.secrets import Secret, SecretError
-from tests.lambdas.conftest import OPENAI_KEY, PINECONE_KEY, Function, reasons
+from lambdas.shared.secret import Secret, SecretError
+from tests.lambdas.conftest import reasons
+from tests.lambdas.embedding.conftest import OPENAI_KEY, PINECONE_KEY, Function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +94,7 @@ def test_a_rotated_pinecone_key_is_taken_up_within_the_batch_that_finds_out(
     put_secret(aws, keys["PINECONE_API_KEY_SECRET_ARN"], NEW_KEY)
     function.index.keys.rotate(NEW_KEY)
     assert function.send("after") == []
-    assert function.upserts() == [200, 401, 200]
+    assert [entry.status for entry in function.index.log.entries()].count(401) == 1
 
 
 def test_a_key_refused_before_the_new_one_is_stored_fails_all_and_is_not_kept(
@@ -108,6 +109,35 @@ def test_a_key_refused_before_the_new_one_is_stored_fails_all_and_is_not_kept(
     assert function.send("one", "two") == []
     assert OPENAI_KEY not in caplog.text
     assert NEW_KEY not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f'{{"OPENAI_API_KEY":"{OPENAI_KEY}"}}',
+        f'{{"key": "{OPENAI_KEY}"}}',
+        f'{{"OPENAI_API_KEY": "{OPENAI_KEY}", "organization": "org-x"}}\n',
+    ],
+)
+def test_a_key_as_the_console_stores_it_is_read(
+    make_function: Callable[..., Function], keys: dict[str, str], aws: Account, value: str
+) -> None:
+    keys["OPENAI_API_KEY_SECRET_ARN"] = make_secret(aws, value)
+    assert from_aws(make_function, **keys).send("text") == []
+
+
+def test_a_key_in_a_form_that_is_none_is_nobodys_401(
+    make_function: Callable[..., Function], keys: dict[str, str], aws: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys["OPENAI_API_KEY_SECRET_ARN"] = make_secret(aws, f'"{OPENAI_KEY}"')
+    function = from_aws(make_function, **keys)
+    assert function.send("text") == [0]
+    assert function.embeddings() == []
+    ((reason, detail),) = reasons(caplog)
+    assert reason == "secret"
+    assert detail.startswith("OPENAI_API_KEY begins or ends with a quotation mark")
+    assert "ops secret set" in detail
+    assert OPENAI_KEY not in caplog.text
 
 
 @pytest.mark.parametrize("value", [None, " \n"])
@@ -148,7 +178,7 @@ def test_an_aws_that_does_not_answer_fails_the_batch_in_time(
     function = from_aws(make_function, **keys)
     assert function.send("text") == [0]
     assert reasons(caplog)[0][0] == "secret"
-    assert "PINECONE_API_KEY cannot be read from arn:" in reasons(caplog)[0][1]
+    assert "PINECONE_API_KEY could not be read from arn:" in reasons(caplog)[0][1]
 
 
 def test_a_plain_key_counts_outside_lambda_only() -> None:
@@ -172,5 +202,5 @@ def test_an_environment_without_a_region_is_said(monkeypatch: pytest.MonkeyPatch
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    with pytest.raises(SecretError, match="X cannot be read from arn: You must specify a region"):
+    with pytest.raises(SecretError, match="X could not be read from arn: You must specify a region"):
         Secret("X", {"X_SECRET_ARN": "arn"}, function="f").prepare()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lambdas.embedding.errors import ConfigurationError
 from lambdas.embedding.settings import Settings
+from lambdas.shared.work_errors import ConfigurationError
 
 HOST = {"PINECONE_INDEX_HOST": "docs-abc.svc.pinecone.io"}
 
@@ -18,12 +18,12 @@ def refusal(**variables: str) -> str:
 
 def test_the_defaults_are_the_contracts() -> None:
     settings = Settings.load(HOST)
-    assert settings.OPENAI_TIMEOUT == 20.0
-    assert settings.OPENAI_MAX_RETRIES == 3
-    assert settings.OPENAI_EMBEDDING_MODEL == "text-embedding-ada-002"
+    assert settings.openai_timeout_seconds == 20.0
+    assert settings.openai_max_retries == 3
+    assert settings.model_name == "text-embedding-ada-002"
     assert settings.dimensions == 1_536
-    assert settings.OPENAI_BASE_URL == "https://api.openai.com/v1"
-    assert settings.PINECONE_NAMESPACE == ""
+    assert settings.openai_base_url == "https://api.openai.com/v1"
+    assert settings.pinecone_namespace == ""
 
 
 def test_an_empty_variable_is_unset() -> None:
@@ -32,7 +32,7 @@ def test_an_empty_variable_is_unset() -> None:
 
 def test_the_usage_page_name_is_an_alias() -> None:
     settings = Settings.load(HOST | {"OPENAI_EMBEDDING_MODEL": "text-embedding-ada-002-v2"})
-    assert settings.OPENAI_EMBEDDING_MODEL == "text-embedding-ada-002"
+    assert settings.model_name == "text-embedding-ada-002"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_the_newer_models_take_dimensions(model: str, asked: str, dimensions: in
     assert Settings.load(HOST | variables).dimensions == dimensions
 
 
-def test_dimensions_of_ada_are_refused_with_the_way_out() -> None:
+def test_dimensions_of_ada_are_refused_with_the_remedy() -> None:
     assert "text-embedding-ada-002 has 1536 always: leave it unset" in refusal(OPENAI_EMBEDDING_DIMENSIONS="384")
 
 
@@ -74,3 +74,10 @@ def test_a_timeout_must_be_one(value: str) -> None:
 
 def test_the_environment_may_hold_anything_else() -> None:
     assert Settings.load(HOST | {"PATH": "/bin", "OPENAI_API_KEY_SECRET_ARN": "arn"}) == Settings.load(HOST)
+
+
+def test_both_names_of_the_default_namespace_are_one() -> None:
+    given = {"PINECONE_INDEX_HOST": "https://index.example", "PINECONE_NAMESPACE": "__default__"}
+    assert (
+        Settings.load(given).pinecone_namespace == Settings.load({**given, "PINECONE_NAMESPACE": ""}).pinecone_namespace
+    )

@@ -1,0 +1,59 @@
+"""The function's configuration: its environment variables, read and checked in one place.
+
+Supabase's address and key are not here: they are read by reference (`supabase_config`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lambdas.embedding_processor import contract
+from lambdas.embedding_processor.errors import ConfigurationError
+from lambdas.shared.contract import overlap_problem
+from lambdas.shared.variables import VariableSettings
+
+FUNCTION = "embedding_processor"
+
+
+class Settings(VariableSettings):
+    """One field for each variable of the contract."""
+
+    wrong = ConfigurationError
+
+    parameter: Annotated[str, Field(alias=contract.SSM_PARAMETER_NAME, pattern=r"^[\w./-]+$")] = (
+        contract.DEFAULT_PARAMETER
+    )
+    """A SecureString of Parameter Store."""
+    model_path: Annotated[str, Field(alias=contract.MODEL_PATH, pattern="^/")] = contract.DEFAULT_MODEL_PATH
+    """A folder."""
+    model_uri: Annotated[str | None, Field(alias=contract.MODEL_URI, pattern=r"^s3://[a-z0-9.-]+/.+$")] = None
+    """An archive of such a folder, that is fetched once for each environment; None: it is there."""
+    model_sha256: Annotated[str | None, Field(alias=contract.MODEL_SHA256, pattern="^[0-9a-f]{64}$")] = None
+    embedder: Annotated[Literal["onnx", "sentence-transformers"], Field(alias=contract.EMBEDDER)] = "onnx"
+    chunk_tokens: Annotated[
+        int,
+        Field(alias=contract.CHUNK_TOKENS, ge=contract.CHUNK_TOKENS_BOUNDS[0], le=contract.CHUNK_TOKENS_BOUNDS[1]),
+    ] = contract.DEFAULT_CHUNK_TOKENS
+    chunk_overlap_tokens: Annotated[int, Field(alias=contract.CHUNK_OVERLAP_TOKENS, ge=0)] = (
+        contract.DEFAULT_OVERLAP_TOKENS
+    )
+    pooling: Annotated[Literal["chunks", "document"], Field(alias=contract.POOLING)] = "chunks"
+    max_file_bytes: Annotated[int, Field(alias=contract.MAX_FILE_BYTES, ge=1)] = contract.DEFAULT_MAX_FILE_BYTES
+    dead_letter_queue_url: Annotated[
+        str | None, Field(alias=contract.DEAD_LETTER_QUEUE_URL, pattern=r"^https?://\S+$")
+    ] = None
+    """Where events of files go that no retry can help. None: they are raised, and Lambda retries them first."""
+
+    @model_validator(mode="after")
+    def _chunks_advance(self) -> Self:
+        if problem := overlap_problem(self.chunk_tokens, self.chunk_overlap_tokens):
+            raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
+    def _archive_has_a_checksum(self) -> Self:
+        if (self.model_uri is None) != (self.model_sha256 is None):
+            raise ValueError("MODEL_URI and MODEL_SHA256 are set together: the archive, and what it is checked by")
+        return self

@@ -1,0 +1,24 @@
+"""PyMuPDF, loaded at half its price, and silent.
+
+Loading it makes a hundred thousand objects that stay. The garbage collector would look through them again and again
+while they come, and at every later collection: a third of a cold start. So it rests meanwhile, and passes them over
+afterwards.
+"""
+
+from __future__ import annotations
+
+import gc
+
+gc.disable()
+try:
+    import pymupdf
+    from pymupdf import mupdf
+finally:
+    gc.freeze()
+    gc.enable()
+
+__all__ = ["mupdf", "pymupdf"]
+
+# Both go to stdout, and are the document's own words.
+pymupdf.TOOLS.mupdf_display_errors(False)
+pymupdf.TOOLS.mupdf_display_warnings(False)

@@ -1,0 +1,1 @@
+"""Passages found, and answers made of them."""

@@ -1,0 +1,1 @@
+"""CodeRipple: a push to GitHub in, a proposal for its documentation published. The work is the package `coderipple`."""

@@ -1,0 +1,1 @@
+"""OpenAI's API through the official client, within the time that a function has left."""

@@ -1,0 +1,1 @@
+"""From requirements to exact wheels, and to the modules that get bytecode."""

@@ -1,0 +1,178 @@
+"""Deploying so that no event meets a version that has not answered its test event.
+
+`pulumi up` publishes the new versions with every alias held where it is; each new version is called by its number; then
+traffic moves, in steps if the config asks for them, for all functions or for none.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.names import PROJECT
+from components.stack_sections import RolloutSettings
+from ops.canary import Move, found, roll_out
+from ops.errors import OpsError, UsageError
+from ops.lambda_calls import TEST_EVENT, call, smoke, verdict
+from ops.live_version import KEY
+from ops.load_stack import ROOT, load_stack
+from ops.pulumi_cli import run_update
+from ops.rollback import follow, move_alias
+from ops.stack import LOCAL
+from ops.stack_file import no_config, parse, read_config, stack_file
+from ops.values import as_object
+from ops.version_fit import fit_of
+from ops.versions import live_version, newest_version, shares, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ops.report import Report
+    from ops.stack import Stack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What one deployment knows from the beginning."""
+
+    name: str
+    file: Path
+    root: Path
+    say: Callable[[str], None]
+    live: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Function → version that traffic goes to; without those that the config pins, and without new ones."""
+
+    def up(self, *arguments: str, config_file: Path | None = None) -> None:
+        """One `pulumi up`."""
+        run_update(["--stack", self.name, "--config-file", str(config_file or self.file), *arguments], self.root)
+
+
+def deploy(
+    name: str,
+    *,
+    config_file: Path | None = None,
+    root: Path = ROOT,
+    all_at_once: bool = False,
+    take_over: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+    wait: Callable[[float], None] = time.sleep,
+) -> Report:
+    """Deploy a stack.
+
+    Args:
+        config_file: None is `Pulumi.<stack>.yaml`.
+        all_at_once: leave out the config's steps.
+        take_over: end what another deployment has begun to move: it was cut off.
+        say: progress callback.
+
+    Raises:
+        OpsError: an update failed, a new version does not work, or an alarm started; says where traffic is.
+    """
+    if name == LOCAL:
+        raise UsageError("the local cloud is deployed by `make up`")
+    file = config_file or stack_file(name, root)
+    if not file.is_file():
+        raise UsageError(no_config(file))
+    plan = Deployment(name=name, file=file.resolve(), root=root, say=say)
+    stack = load_stack(name, root=root, config_file=file)
+    if as_object(stack.outputs.get("functions")):
+        plan = with_live_versions(plan, stack)
+        end_canaries(plan, stack, take_over=take_over)
+    say("publish the new versions; traffic stays where it is")
+    publish(plan)
+    stack = load_stack(name, root=root, config_file=file)
+    moves = new_versions(plan, stack)
+    try_versions(stack, moves)
+    rollout = RolloutSettings.model_validate(read_config(file).get(f"{PROJECT}:rollout") or {})
+    if moves and not all_at_once:
+        roll_out(stack, moves, rollout.canary_percents, rollout.step_seconds, say=say, wait=wait)
+    for move in moves:
+        found(stack.client("lambda"), move)
+    if moves:
+        say("move all traffic to the new versions")
+        move_all(plan, stack, moves)
+    final = smoke(load_stack(name, root=root, config_file=file))
+    moved = {move.function.key: {"from": move.old, "to": move.new} for move in moves}
+    notes = [f"{key}: version {one['from']} → {one['to']}" for key, one in moved.items()] or ["no new version"]
+    return replace(final, data={"moved": moved, **final.data}, notes=[*final.notes, *notes])
+
+
+def with_live_versions(plan: Deployment, stack: Stack) -> Deployment:
+    """Note where traffic is now."""
+    stack.check_account()
+    client = stack.client("lambda")
+    config = read_config(plan.file)
+    free = {
+        key: function
+        for key, function in stack.functions.items()
+        if KEY not in (as_object(config.get(f"{PROJECT}:{key}")) or {KEY: "not deployed any more"})
+    }
+    return replace(plan, live={key: live_version(client, function) for key, function in free.items()})
+
+
+def end_canaries(plan: Deployment, stack: Stack, *, take_over: bool) -> None:
+    """Refuse to deploy into a canary, or give the old versions all traffic again.
+
+    A deployment that was killed leaves its canary behind; one that runs is told by nothing else.
+    """
+    client = stack.client("lambda")
+    moving = {key: found for key in plan.live if (found := shares(client, stack.function(key)))}
+    if moving and not take_over:
+        raise OpsError(
+            f"{'; '.join(f'{key}: {told(found)} of the traffic' for key, found in moving.items())}. Another `ops "
+            "deploy` is moving traffic: wait for it. If it was cut off, --take-over gives the old version all traffic "
+            "and deploys"
+        )
+    for key in moving:
+        plan.say(f"{key}: version {plan.live[key]} has all traffic again")
+        move_alias(client, stack.function(key), plan.live[key])
+
+
+def publish(plan: Deployment) -> None:
+    """`pulumi up` with `live_version` of every function set to what is live, in a config file of its own."""
+    held = parse(plan.file.read_text(encoding="utf-8"))
+    for key, version in plan.live.items():
+        held.put(f"{PROJECT}:{key}", KEY, int(version))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / plan.file.name
+        file.write_text(held.text(), encoding="utf-8")
+        plan.up(config_file=file)
+
+
+def new_versions(plan: Deployment, stack: Stack) -> list[Move]:
+    """Functions whose newest version is not the one that traffic goes to."""
+    client = stack.client("lambda")
+    newest = {key: newest_version(client, stack.function(key)) for key in plan.live}
+    return [Move(stack.function(key), old, newest[key]) for key, old in plan.live.items() if newest[key] != old]
+
+
+def move_all(plan: Deployment, stack: Stack, moves: Sequence[Move]) -> None:
+    """`pulumi up` with the config as it is: for all functions or, if it fails, for none."""
+    try:
+        plan.up("--skip-preview")
+    except OpsError as error:
+        client = stack.client("lambda")
+        for move in moves:
+            move_alias(client, move.function, move.old)
+        for move in moves:
+            follow(stack, move.function, move.old)
+        raise OpsError(f"{error}. All traffic is on the old versions again: fix the cause, and deploy again") from None
+
+
+def try_versions(stack: Stack, moves: Sequence[Move]) -> None:
+    """Call each new version by its number, and compare it with its triggers."""
+    client = stack.invoker()
+    wrong: list[str] = []
+    for move in moves:
+        at_version = replace(move.function, alias=move.new)
+        problem, _ = verdict(call(client, at_version, TEST_EVENT))
+        found = [problem] if problem is not None else fit_of(stack, move.function, move.new).problems
+        wrong += [f"version {move.new} of {move.function.key}: {text}" for text in found]
+    if wrong:
+        raise OpsError(
+            f"{'; '.join(wrong)}. Traffic stays where it was. Fix it and deploy again; a plain `pulumi up` would move "
+            "traffic to what does not work"
+        )

@@ -1,0 +1,1 @@
+"""Pinecone's API over an exact index."""

@@ -1,0 +1,1 @@
+"""Supabase's REST API over a real PostgreSQL with pgvector."""

@@ -1,0 +1,1 @@
+"""Weaviate's API, REST and gRPC, over an exact index in memory."""

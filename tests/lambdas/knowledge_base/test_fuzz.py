@@ -1,0 +1,92 @@
+"""Requests made up from the OpenAPI document, right ones and wrong ones: none is a 5xx, every answer is as described.
+
+A few hundred with `make test`, in seconds; some thousands with `make corpora`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from lambdas.knowledge_base.app.security_headers import FIXED
+from tests.lambdas.knowledge_base.library import shelved
+from tests.lambdas.knowledge_base.routes import ROUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lambdas.knowledge_base.world import SignedIn, World
+
+UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+FEW, MANY = 10, 250
+"""Requests of each route."""
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture(scope="module")
+def described(shared_world: World) -> Any:
+    """The API as it describes itself, asked in the process."""
+    return schemathesis.openapi.from_asgi("/openapi.json", shared_world.app)
+
+
+@pytest.fixture(scope="module")
+def signed_in(shared_world: World) -> SignedIn:
+    return shared_world.user()
+
+
+@pytest.fixture(scope="module")
+def ids(shared_world: World, signed_in: SignedIn) -> dict[str, Any]:
+    """What a path may name that is there: without it all that is behind an id would be a 404."""
+    document = shelved(shared_world, signed_in, "A kettle boils water.", "A whistle tells of it.")
+    session = signed_in.post("/chat/sessions", {})
+    return {"document_id": document, "session_id": session.json()["id"]}
+
+
+@pytest.fixture(scope="module")
+def answers() -> Iterator[list[int]]:
+    """Statuses of all answers: enough of them, and not all refusals."""
+    found: list[int] = []
+    yield found
+    assert len(found) >= 2 * FEW
+    assert {status // 100 for status in found} >= {2, 4}
+
+
+@pytest.mark.parametrize("requests", [FEW, pytest.param(MANY, marks=[pytest.mark.corpora, pytest.mark.slow])])
+@pytest.mark.parametrize("route", ROUTES)
+def test_no_request_is_a_5xx_and_every_answer_is_as_described(
+    described: Any, signed_in: SignedIn, ids: dict[str, Any], answers: list[int], *, route: str, requests: int
+) -> None:
+    method, path = route.split(" ")
+    operation = described[path][method]
+    named = {name: value for name, value in ids.items() if f"{{{name}}}" in path and method != "DELETE"}
+    cases = [operation.as_strategy(mode) for mode in GenerationMode]
+    if named:
+        cases += [operation.as_strategy(mode, path_parameters=named) for mode in GenerationMode]
+
+    @settings(max_examples=requests, derandomize=True, phases=[Phase.generate], suppress_health_check=UNHURRIED)
+    @given(case=st.one_of(cases))
+    def fuzz(case: Any) -> None:
+        answer = case.call(headers=signed_in.headers)
+        answers.append(answer.status_code)
+        case.validate_response(answer, checks=CHECKS)
+        assert {name: answer.headers[name.lower()][0] for name in FIXED} == FIXED
+
+    fuzz()
