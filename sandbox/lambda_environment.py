@@ -212,7 +212,7 @@ class Environment:
     async def _watch_exit(self) -> None:
         """When the process is gone: its last lines, then the verdict on whatever it was doing."""
         assert self._process is not None  # noqa: S101 - started before this task
-        code = await self._process.wait()
+        code = await _exit_code(self._process)
         self.state = "dead"
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*self._tasks), 1.0)
@@ -249,7 +249,8 @@ class Environment:
             return Response(404)
         if match["id"] == self.invocation.request_id and not self._outcome.done():
             await self._drain()
-            self._outcome.set_result(_outcome(request.body, failed=match["what"] == "error"))
+            if not self._outcome.done():  # the process may have ended meanwhile
+                self._outcome.set_result(_outcome(request.body, failed=match["what"] == "error"))
         return Response(202)
 
     def _event_headers(self, invocation: Invocation) -> dict[str, str]:
@@ -392,6 +393,22 @@ class Environment:
         if len(self._tail) > 16 * TAIL_BYTES:
             del self._tail[:-TAIL_BYTES]
         self._logs.write(self._stream, Line(time_ms or int(time.time() * 1000), message))
+
+
+async def _exit_code(process: asyncio.subprocess.Process) -> int:
+    """The exit code as soon as a process ends: `wait` waits for children that it left behind too."""
+    with contextlib.suppress(ProcessLookupError):  # ended, and its code was read
+        descriptor = os.pidfd_open(process.pid)
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(descriptor, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+    while process.returncode is None:  # on its way here from asyncio's own watcher
+        await asyncio.sleep(0.001)
+    return process.returncode
 
 
 def _outcome(payload: bytes, *, failed: bool) -> Outcome:

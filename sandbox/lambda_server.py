@@ -117,7 +117,7 @@ class Host:
             self._isolations.add(environment.isolation)
             LOGGER.info("functions run with: %s", environment.isolation)
         if environment.state == "dead":
-            self._environments.remove(environment)
+            self._forget(environment)
             if fault == "answered":
                 self._faults.put_off(name, fault)
         elif fault == "answered" or self._faults.take(name, "answered"):
@@ -135,7 +135,7 @@ class Host:
             if environment.function.version != function.version:
                 continue
             if environment.function.fingerprint != function.fingerprint or not self._roles.fresh(environment.keys):
-                self._environments.remove(environment)
+                self._forget(environment)
                 self._later(environment.close("replaced"))
             elif found is None or environment.last_used > found.last_used:
                 found = environment
@@ -149,7 +149,11 @@ class Host:
         folder = self._settings.folder / "environments" / str(next(self._numbers))
         environment = Environment(function, keys, self._logs, folder)
         self._environments.append(environment)
-        await environment.start(interpreter, runtime, self._account.endpoint, self._account.region)
+        try:
+            await environment.start(interpreter, runtime, self._account.endpoint, self._account.region)
+        except BaseException:
+            await self._end(environment, "it did not start")
+            raise
         record(self._settings.folder.parent, environment.pid, f"{function.name}:{function.version}")
         return environment
 
@@ -261,7 +265,7 @@ class Host:
                 killed.append(environment.pid)
                 environment.kill("fault")
                 if environment.state == "idle":
-                    self._environments.remove(environment)
+                    self._forget(environment)
                     self._later(environment.close("fault"))
         return killed
 
@@ -275,9 +279,13 @@ class Host:
         return None
 
     async def _end(self, environment: Environment, why: str) -> None:
+        self._forget(environment)
+        await environment.close(why)
+
+    def _forget(self, environment: Environment) -> None:
+        """No longer offer or list an environment; the reaper may have come before whoever waited for its end."""
         if environment in self._environments:
             self._environments.remove(environment)
-        await environment.close(why)
 
     async def reap(self) -> None:
         """End environments that were idle for long; forget those that died idle."""

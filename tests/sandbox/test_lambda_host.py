@@ -289,6 +289,21 @@ def test_a_process_that_dies_is_an_error_and_the_next_call_works(hosted: Hosted,
     assert hosted.invoke(name).payload == "fine"
 
 
+def test_a_process_that_leaves_a_child_behind_dies_as_any_other(hosted: Hosted) -> None:
+    """The child holds its output open, so the host looks for dead processes before the invocation is over."""
+    name = hosted.function(
+        "import os, subprocess\n"
+        "def handler(e, c):\n"
+        "    if not e: return 'fine'\n"
+        "    subprocess.Popen(['sleep', '5'], start_new_session=True)\n"
+        "    os._exit(3)"
+    )
+    for _ in range(3):
+        assert hosted.invoke(name, 1).payload["errorType"] == "Runtime.ExitError"
+        assert hosted.invoke(name).payload == "fine"
+    assert [entry["state"] for entry in hosted.host.environments() if entry["function"] == name] == ["idle"]
+
+
 def test_an_exception_comes_back_with_its_type_and_trace_and_the_process_lives_on(hosted: Hosted) -> None:
     name = hosted.function(
         "import os\ndef handler(e, c):\n    if e: raise ValueError('no good')\n    return os.getpid()"
