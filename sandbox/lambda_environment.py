@@ -23,10 +23,11 @@ from sandbox import lambda_report
 from sandbox.httpd import HttpServer, Request, Response, serve
 from sandbox.lambda_entry import FRAME
 from sandbox.lambda_logs import Line, LogWriter, Stream
+from sandbox.lambda_process import exit_code, memory_mb, peak_mb
 from sandbox.lambda_report import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
     from sandbox.lambda_code import FunctionVersion
     from sandbox.lambda_roles import RoleKeys
@@ -110,7 +111,7 @@ class Environment:
             "request_id": self.invocation.request_id if self.invocation else None,
             "invocations": self.invocations,
             "init_ms": round(self.init_ms, 1),
-            "memory_mb": _memory_mb(self.pid),
+            "memory_mb": memory_mb(self.pid),
             "peak_memory_mb": self.peak_mb,
             "isolation": self.isolation,
             "log_stream": self._stream.name,
@@ -212,7 +213,7 @@ class Environment:
     async def _watch_exit(self) -> None:
         """When the process is gone: its last lines, then the verdict on whatever it was doing."""
         assert self._process is not None  # noqa: S101 - started before this task
-        code = await _exit_code(self._process)
+        code = await exit_code(self._process)
         self.state = "dead"
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*self._tasks), 1.0)
@@ -320,7 +321,7 @@ class Environment:
                 return await asyncio.wait_for(asyncio.shield(self._outcome), min(wait, remaining))
             except TimeoutError:
                 wait = WATCH_SECONDS
-            if _memory_mb(self.pid) > self.function.memory_mb and self._killed is None:
+            if memory_mb(self.pid) > self.function.memory_mb and self._killed is None:
                 self.peak_mb = max(self.peak_mb, self.function.memory_mb)
                 self.kill("memory")
 
@@ -340,7 +341,7 @@ class Environment:
             error = json.loads(outcome.payload)
             kind = str(error.get("errorType", "Unknown"))
             self._log(str(error.get("errorMessage", "")))
-        peak = min(_peak_mb(self.pid), self.function.memory_mb)
+        peak = min(peak_mb(self.pid), self.function.memory_mb)
         self.peak_mb = max(self.peak_mb, peak)
         init_ms = self.init_ms if first and self.init_ms else None
         usage = Usage(invocation.request_id, took_ms, self.peak_mb, init_ms, status, kind)
@@ -395,54 +396,8 @@ class Environment:
         self._logs.write(self._stream, Line(time_ms or int(time.time() * 1000), message))
 
 
-async def _exit_code(process: asyncio.subprocess.Process) -> int:
-    """The exit code as soon as a process ends: `wait` waits for children that it left behind too."""
-    with contextlib.suppress(ProcessLookupError):  # ended, and its code was read
-        descriptor = os.pidfd_open(process.pid)
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(descriptor, ended.set)
-        try:
-            await ended.wait()
-        finally:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
-    while process.returncode is None:  # on its way here from asyncio's own watcher
-        await asyncio.sleep(0.001)
-    return process.returncode
-
-
 def _outcome(payload: bytes, *, failed: bool) -> Outcome:
     if len(payload) <= RESPONSE_BYTES:
         return Outcome(payload, failed)
     message = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES} bytes)."
     return Outcome.error("Function.ResponseSizeTooLarge", message)
-
-
-def _status(pid: int) -> Mapping[str, str]:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return {}
-    return dict(line.split(":", 1) for line in lines if ":" in line)
-
-
-def _kilobytes(pid: int, field: str) -> int:
-    return int(_status(pid).get(field, "0 kB").split()[0])
-
-
-def _memory_mb(pid: int) -> int:
-    """Resident memory of a process and all that it started, in MB."""
-    return sum(_kilobytes(each, "VmRSS") for each in _family(pid)) // 1024 if pid else 0
-
-
-def _family(pid: int) -> Iterator[int]:
-    """A process and its descendants. Linux lists children by the thread that started them."""
-    yield pid
-    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # the thread, or the process, has ended
-            for child in listed.read_text().split():
-                yield from _family(int(child))
-
-
-def _peak_mb(pid: int) -> int:
-    return _kilobytes(pid, "VmHWM") // 1024
