@@ -7,6 +7,8 @@ PYTHON ?= python3
 # The project's own environment, of the Python that was named; another one is downloaded on request only.
 export UV_PYTHON_DOWNLOADS ?= manual
 export UV_PROJECT_ENVIRONMENT = .venv
+# What Python and pytest compile is kept, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
 RUN = $(PYTHON) -m scripts.bootstrap run
 # Of pytest. For 2 processors: tests wait a quarter of their time for clocks and for processes that they ended.
 WORKERS ?= 3
@@ -16,7 +18,7 @@ help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | sort | expand -t 18
 
 .PHONY: env
-# Compiled once: where PYTHONDONTWRITEBYTECODE is set, each of the hundreds of processes that tests start does it again.
+# Compiled once: emulator and functions write no bytecode, and each of the hundreds that tests start would do it again.
 env: export UV_COMPILE_BYTECODE = 1
 env: ## Make the environment with everything in it (.venv)
 	@$(MAKE) --no-print-directory sync GROUP=test

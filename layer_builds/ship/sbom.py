@@ -23,7 +23,6 @@ from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.spdx import is_supported_id
-from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 from packaging.version import Version
 
@@ -113,6 +112,8 @@ def check_sbom(text: str) -> None:
     Raises:
         LayerBuildError: it does not match; with the library's words.
     """
+    from cyclonedx.validation.json import JsonStrictValidator
+
     problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     if problem is not None:
         raise LayerBuildError(f"the SBOM is not CycloneDX 1.6: {str(problem)[:500]}")

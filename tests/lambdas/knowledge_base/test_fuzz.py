@@ -8,17 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from lambdas.knowledge_base.app.security_headers import FIXED
 from tests.lambdas.knowledge_base.library import shelved
@@ -26,25 +17,26 @@ from tests.lambdas.knowledge_base.routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from tests.lambdas.knowledge_base.world import SignedIn, World
 
 UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 FEW, MANY = 10, 250
 """Requests of each route."""
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-]
 
 
 @pytest.fixture(scope="module")
-def described(shared_world: World) -> Any:
-    """The API as it describes itself, asked in the process."""
-    return schemathesis.openapi.from_asgi("/openapi.json", shared_world.app)
+def schema() -> ModuleType:
+    """What makes requests from a schema: two seconds that not every process which collects tests is to spend."""
+    from tests.lambdas.knowledge_base import schema  # noqa: PLC0415 - as said
+
+    return schema
+
+
+@pytest.fixture(scope="module")
+def described(schema: ModuleType, shared_world: World) -> Any:
+    return schema.described(shared_world.app)
 
 
 @pytest.fixture(scope="module")
@@ -72,21 +64,25 @@ def answers() -> Iterator[list[int]]:
 @pytest.mark.parametrize("requests", [FEW, pytest.param(MANY, marks=[pytest.mark.corpora, pytest.mark.slow])])
 @pytest.mark.parametrize("route", ROUTES)
 def test_no_request_is_a_5xx_and_every_answer_is_as_described(
-    described: Any, signed_in: SignedIn, ids: dict[str, Any], answers: list[int], *, route: str, requests: int
+    schema: ModuleType,
+    described: Any,
+    signed_in: SignedIn,
+    ids: dict[str, Any],
+    answers: list[int],
+    *,
+    route: str,
+    requests: int,
 ) -> None:
     method, path = route.split(" ")
-    operation = described[path][method]
     named = {name: value for name, value in ids.items() if f"{{{name}}}" in path and method != "DELETE"}
-    cases = [operation.as_strategy(mode) for mode in GenerationMode]
-    if named:
-        cases += [operation.as_strategy(mode, path_parameters=named) for mode in GenerationMode]
+    cases = schema.cases(described[path][method], named)
 
     @settings(max_examples=requests, derandomize=True, phases=[Phase.generate], suppress_health_check=UNHURRIED)
     @given(case=st.one_of(cases))
     def fuzz(case: Any) -> None:
         answer = case.call(headers=signed_in.headers)
         answers.append(answer.status_code)
-        case.validate_response(answer, checks=CHECKS)
+        case.validate_response(answer, checks=schema.CHECKS)
         assert {name: answer.headers[name.lower()][0] for name in FIXED} == FIXED
 
     fuzz()
