@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-LEFT_OUT = frozenset({".git", ".venv", ".uv", ".build", ".sandbox", "__pycache__", "node_modules"})
+LEFT_OUT = frozenset({".git", ".venv", ".uv", ".build", ".sandbox", "node_modules"})
 """Not copied; nor is any folder whose name ends in `_cache`, nor .hypothesis."""
+COMPILED = "__pycache__"
+"""Copied, as the commands start sooner with it, and never taken over."""
 LINKED = (".venv", ".build")
 """The environment, and the cache of built archives, whose names are digests."""
 LAST_LINES = 30
@@ -111,7 +113,6 @@ class Stage:
         variables = {
             **{key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")},
             "PYTHONPATH": str(self.path),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "TMPDIR": str(self.temporary),
             **(environment or {}),
         }
@@ -183,7 +184,7 @@ def stage(root: Path = ROOT) -> Generator[Stage]:
     with tempfile.TemporaryDirectory(prefix="strata-stage-") as folder:
         copy = Path(folder) / "repository"
         with disk_errors("copying the repository", copy.parent):
-            shutil.copytree(root, copy, ignore=lambda _, names: [name for name in names if _left_out(name)])
+            shutil.copytree(root, copy, ignore=_not_copied)
         (root / ".build").mkdir(exist_ok=True)
         for name in LINKED:
             if (root / name).exists():
@@ -198,7 +199,7 @@ def contents(root: Path) -> dict[str, bytes]:
     """Return every file of a repository by its path, without what tools leave in it."""
     found: dict[str, bytes] = {}
     for folder, names, files in os.walk(root):
-        names[:] = [name for name in names if not _left_out(name)]
+        names[:] = [name for name in names if name != COMPILED and not _left_out(name)]
         for file in files:
             path = Path(folder) / file
             if not _left_out(file) and path.suffix != ".pyc":
@@ -225,6 +226,12 @@ def _output(process: subprocess.Popen[str]) -> str:
 
 def _left_out(name: str) -> bool:
     return name in LEFT_OUT or name.endswith("_cache") or name == ".hypothesis"
+
+
+def _not_copied(folder: str, names: list[str]) -> list[str]:
+    if Path(folder).name == COMPILED:  # what somebody compiles just now may be gone before it is copied
+        return [name for name in names if not name.endswith(".pyc")]
+    return [name for name in names if _left_out(name)]
 
 
 def _bytes(path: Path) -> bytes | None:

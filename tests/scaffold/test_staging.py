@@ -26,7 +26,8 @@ def root(tmp_path: Path) -> Path:
     for path, text in {
         "a.txt": "a",
         "b/c.txt": "c",
-        "b/__pycache__/x.pyc": "x",
+        "b/__pycache__/c.pyc": "compiled",
+        "b/__pycache__/c.pyc.123": "being compiled",
         ".venv/y": "y",
         "z_cache/z": "z",
     }.items():
@@ -47,10 +48,10 @@ def test_new_and_changed_files_are_taken_over_and_named(root: Path) -> None:
     assert not copy.path.exists()
 
 
-def test_what_tools_leave_is_neither_copied_nor_taken_over(root: Path) -> None:
+def test_what_tools_leave_is_not_taken_over(root: Path) -> None:
     with stage(root) as copy:
         assert set(contents(copy.path)) == {"a.txt", "b/c.txt"}
-        (copy.path / "b/__pycache__").mkdir()
+        assert [path.name for path in (copy.path / "b/__pycache__").iterdir()] == ["c.pyc"], "commands start sooner"
         (copy.path / "b/__pycache__/d.pyc").write_text("")
         assert copy.apply() == ([], [])
         assert (copy.path / ".venv/y").read_text() == "y", "the environment is there, as a link"
