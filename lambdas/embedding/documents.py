@@ -45,8 +45,6 @@ class Document:
     version: Version
     vectors: Sequence[StoredVector]
     """Of its chunks, in order; none deletes it."""
-    shared: bool = True
-    """Whether another message can have stored something else under its id: not when it is its text's hash alone."""
 
     def heads(self) -> list[str]:
         """Vector ids that tell, in one look, which version is there and whether it has more chunks."""
@@ -80,9 +78,7 @@ class DocumentStore:
             self._skip_deleted(namespace, documents, settled, deadline)
             self._delete(namespace, [document for document in documents if not document.vectors], settled, deadline)
             self._store(namespace, [document for document in documents if document.vectors], found, settled, deadline)
-            stored = [
-                document for document in documents if document.vectors and document.shared and settled.open(document.id)
-            ]
+            stored = [document for document in documents if document.vectors and settled.open(document.id)]
             self._remove(namespace, stored, found, deadline)
         except (WorkError, SecretError) as error:
             settled.failed |= {document.id: error for document in documents if settled.open(document.id)}
@@ -140,9 +136,8 @@ class DocumentStore:
         # Asked lazily: what fails or is skipped meanwhile is in no later group.
         pending = (vector for document in documents if settled.open(document.id) for vector in document.vectors)
         for group in upserts(pending):
-            names = dict.fromkeys(vector.document for vector in group)
-            shared = [by_id[name] for name in names if by_id[name].shared]
-            heads = {key: document for document in shared for key in document.heads()}
+            members = [by_id[name] for name in dict.fromkeys(vector.document for vector in group)]
+            heads = {key: document for document in members for key in document.heads()}
 
             def look(fetch: Fetch, heads: Mapping[str, Document] = heads) -> None:
                 for page in fetches(heads):
@@ -151,7 +146,7 @@ class DocumentStore:
                     _skip_outdated(heads, seen, settled)
 
             self._index.upsert(namespace, group, settled, deadline, look)
-            late = self._overwritten(namespace, shared, found, settled, deadline)
+            late = self._overwritten(namespace, members, found, settled, deadline)
             if late:
                 again = [vector for vector in group if vector.document in late]
                 self._index.upsert(namespace, again, settled, deadline, look)

@@ -40,9 +40,8 @@ class Message:
     """What one message asks for."""
 
     id: str
+    """The sender's, or the SHA-256 of the text, which a sender may give as an id as well."""
     text: str
-    named: bool
-    """Whether the sender gave the id; else it is the SHA-256 of the text."""
     namespace: str | None = None
     """None is the function's default."""
     metadata: Metadata = field(default_factory=dict[str, Any])
@@ -106,7 +105,6 @@ def _message(value: dict[str, Any]) -> Message:
     return Message(
         id=hashlib.sha256(text.encode()).hexdigest() if given is None else _id(given),
         text=text,
-        named=given is not None,
         namespace=_namespace(value.get("namespace")),
         metadata=_metadata(value.get("metadata")),
     )
@@ -119,7 +117,7 @@ def _deletion(value: dict[str, Any]) -> Message:
     if value.get("id") is None:
         raise RejectedMessageError("there is delete and no id: say which document")
     namespace = _namespace(value.get("namespace"))
-    return Message(id=_id(value["id"]), text="", named=True, namespace=namespace, delete=True)
+    return Message(id=_id(value["id"]), text="", namespace=namespace, delete=True)
 
 
 def _id(value: Any) -> str:

@@ -182,7 +182,7 @@ class Pipeline:
             # A text that does not fit beside the rest is left out whole, and the vector says so.
             kept = with_text if metadata_bytes(with_text) <= MAX_METADATA_BYTES else metadata | TEXT_LEFT_OUT
             stored.append(StoredVector(chunk_id(message.id, number, count), message.id, vectors[chunk.text], kept))
-        return Document(message.id, version, stored, shared=message.named or bool(message.metadata))
+        return Document(message.id, version, stored)
 
     def _own_fields(self, document: str, version: Version, number: int, count: int) -> Metadata:
         return {

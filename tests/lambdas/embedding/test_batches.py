@@ -265,6 +265,14 @@ def test_a_million_spaces_do_not_take_their_neighbours_down(function: Function) 
     assert sorted(function.stored())[1:] == ["wide#0", "wide#1"], "what is white space alone has no vector"
 
 
-def test_plain_texts_are_not_looked_up(function: Function) -> None:
-    assert function.send("one", "two") == []
-    assert len(function.index.log.entries("/vectors/fetch")) == 1, "whether they were deleted since they were sent"
+def test_a_batch_is_looked_up_by_one_request_a_look(function: Function) -> None:
+    """Whether they were deleted since they were sent, what is there before the upsert, and what is there after it."""
+    batches: list[list[Any]] = [
+        [{"id": f"document {number}", "text": f"named {number}"} for number in range(10)],
+        [f"plain {number}" for number in range(10)],
+    ]
+    for bodies in batches:
+        function.index.log.clear()
+        assert function.send(*bodies) == []
+        assert len(function.index.log.entries("/vectors/fetch")) == 3
+        assert function.upserts() == [200]

@@ -83,7 +83,7 @@ def test_plain_text_is_taken_as_it_is() -> None:
         '[{"a": 1, "a": 2}] is a list',
     )
     for text in texts + beginnings_of_json:
-        assert parse(text) == Message(hashlib.sha256(text.encode()).hexdigest(), text, named=False)
+        assert parse(text) == Message(hashlib.sha256(text.encode()).hexdigest(), text)
 
 
 def test_a_byte_order_mark_changes_nothing() -> None:
@@ -106,7 +106,7 @@ def test_every_key_is_optional_but_text() -> None:
     assert parse('{"text": "a"}').id == hashlib.sha256(b"a").hexdigest()
     assert parse('{"text": "a", "id": null, "namespace": null, "metadata": null}').namespace is None
     full = parse('{"id": "i", "text": "t", "namespace": "n", "metadata": {"k": ["a"], "b": true, "f": 1.5, "x": null}}')
-    assert full == Message("i", "t", named=True, namespace="n", metadata={"k": ["a"], "b": True, "f": 1.5})
+    assert full == Message("i", "t", namespace="n", metadata={"k": ["a"], "b": True, "f": 1.5})
 
 
 @pytest.mark.parametrize(

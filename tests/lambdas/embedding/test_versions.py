@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import threading
@@ -86,6 +87,46 @@ def test_metadata_of_a_text_without_an_id_has_versions_too(function: Function) -
     assert deliver(function, at(1_000, {"text": "same", "metadata": {"page": 1}})) == []
     (stored,) = function.stored().values()
     assert (stored.metadata or {})["page"] == 2
+
+
+def key_of(text: str) -> str:
+    """The id of a text that comes without one."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("newer", "older"),
+    [
+        ({"text": "same", "metadata": {"page": 2}}, "same"),
+        ("same", {"text": "same", "metadata": {"page": 2}}),
+        ({"id": key_of("same"), "text": "another"}, "same"),
+        ("same", {"id": key_of("same"), "text": "another"}),
+        ({"id": key_of(LONG), "text": "short"}, LONG),
+        ({"id": key_of("short"), "text": LONG}, "short"),
+        (LONG, {"id": key_of(LONG), "text": "short"}),
+        ("short", {"id": key_of("short"), "text": LONG}),
+    ],
+    ids=range(8),
+)
+@pytest.mark.parametrize("newer_first", [True, False])
+def test_a_text_whose_id_is_its_hash_has_versions_like_any_other(
+    function: Function, newer: Any, older: Any, *, newer_first: bool
+) -> None:
+    """Another message may give that id, or metadata: the older one overwrote the newer, or left parts of itself."""
+    assert deliver(function, at(2_000, newer)) == []
+    alone = {key: stored.metadata for key, stored in function.stored().items()}
+    function.index.store.delete("", list(alone))
+    messages = [at(2_000, newer), at(1_000, older)]
+    for message in messages if newer_first else reversed(messages):
+        assert deliver(function, message) == []
+    assert {key: stored.metadata for key, stored in function.stored().items()} == alone
+
+
+def test_a_deletion_between_two_of_one_text_leaves_the_newer(function: Function) -> None:
+    assert deliver(function, at(3_000, "same")) == []
+    assert deliver(function, at(1_000, "same")) == []
+    assert deliver(function, at(2_000, {"id": key_of("same"), "delete": True})) == []
+    assert function.stored().keys() == {key_of("same")}
 
 
 def test_a_document_without_a_version_is_older_than_any(function: Function) -> None:
