@@ -132,6 +132,12 @@ def test_a_branch_moves_forward_only_unless_it_is_forced(api: Api, state: GitHub
         ("POST", "git/trees", {"tree": [{"path": "a/../b", "mode": "100644", "content": ""}]}, "malformed path"),
         ("POST", "git/trees", {"tree": [{"path": ".git/config", "mode": "100644", "content": ""}]}, "malformed path"),
         ("POST", "git/trees", {"tree": [{"path": "a", "mode": "100644", "sha": "0" * 40}]}, "is not a valid blob"),
+        (
+            "POST",
+            "git/trees",
+            {"tree": [{"path": path, "mode": "100644", "content": ""} for path in ("a.md", "a.md/b/c.md")]},
+            "BadObjectState",
+        ),
         ("GET", f"commits/{'0' * 40}", None, "No commit found for SHA"),
     ],
 )

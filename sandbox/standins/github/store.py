@@ -18,7 +18,7 @@ from pygit2.enums import DeltaStatus, FileMode, ObjectType, SortMode
 from sandbox.standins.github.problems import GitHubError, invalid, not_found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Set
     from pathlib import Path
 
     from pygit2 import Commit, Diff, Object, Oid, Tree
@@ -112,6 +112,7 @@ class Store:
         Raises:
             GitHubError: 422: a path is not one that git can hold, or lies under a file.
         """
+        _check_folders({path for path, edit in edits.items() if edit.id is not None})
         index = pygit2.Index()
         if base is not None:
             index.read_tree(base)
@@ -225,6 +226,13 @@ def _check_path(path: str) -> None:
     wrong = not path or path != "/".join(parts) or any(part in {"..", "."} or part.lower() == ".git" for part in parts)
     if wrong or path.startswith("/") or "\0" in path:
         raise invalid("tree.path contains a malformed path component")
+
+
+def _check_folders(paths: Set[str]) -> None:
+    """One path of a request may not be a file and hold another: libgit2 would drop the first without a word."""
+    for path in paths:
+        if any(str(folder) in paths for folder in PurePosixPath(path).parents):
+            raise invalid("GitRPC::BadObjectState")
 
 
 def _removed(index: pygit2.Index, path: str) -> None:
