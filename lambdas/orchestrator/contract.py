@@ -49,7 +49,8 @@ WIRED: Final = (WEBHOOK_QUEUE_URL, IDEMPOTENCY_TABLE, RUNS_TABLE, MODEL_ROLE_ARN
 assume and that may do nothing but call the model: the agents' process gets its credentials and no others."""
 
 TABLE_KEY: Final = "id"
-"""Of both tables, a string. IDEMPOTENCY_TABLE is Powertools', RUNS_TABLE has an item for a repository and a UTC day."""
+"""Of both tables, a string. IDEMPOTENCY_TABLE is Powertools', RUNS_TABLE has an item for a repository and a UTC day,
+and one for the tokens of each run."""
 TABLE_TTL: Final = "expiration"
 """The attribute of both tables with the second after which an item may go."""
 KEPT_SECONDS: Final = 7 * 24 * 60 * 60

@@ -99,8 +99,10 @@ def _direct(event: dict[str, Any], context: LambdaContext) -> Answer:
     payload = json_object(body) if isinstance(body, str) else body
     if not isinstance(payload, dict):
         raise PayloadError("the body is not a JSON object")
-    webhook = WebhookEvent(payload)
-    result = process_webhook(webhook, context, _services())
+    webhook, services = WebhookEvent(payload), _services()
+    if webhook.kind and (reason := webhook.ignored(services.config)):
+        return answer(202, message="ignored", reason=reason)
+    result = process_webhook(webhook, context, services)
     flush()
     return answer(200, message=_said(result), repository=webhook.repository_name, **result)
 

@@ -130,6 +130,12 @@ class World:
         walk(store.git[self.head(branch)].tree, "")
         return found
 
+    def own_branch(self, message: Mapping[str, Any]) -> str:
+        """The branch on which a commit's documents are proposed; there is one."""
+        store = self.github.repository(REPO).store
+        (name,) = store.references(f"refs/heads/coderipple/{message['after'][:12]}")
+        return name.removeprefix("refs/heads/")
+
     def messages(self, branch: str = "main") -> list[str]:
         """The messages of a branch's commits, newest first."""
         repo = self.github.repository(REPO).store.git

@@ -161,7 +161,7 @@ def _written(world: World, pushed: str, result: dict[str, Any]) -> dict[str, str
     """The documents of the run's commit, path to text."""
     if not result["documentation_updated"]:
         return {}
-    branch = f"coderipple/{pushed[:12]}" if result["outcome"] == "pull_request" else "main"
+    branch = world.own_branch({"after": pushed}) if result["outcome"] == "pull_request" else "main"
     git = world.github.repository(REPO).store.git
     commit: Any = git[world.head(branch)]
     assert str(commit.parent_ids[0]) == pushed

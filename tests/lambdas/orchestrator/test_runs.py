@@ -80,7 +80,7 @@ def test_a_pull_request_gets_one_of_its_own(world: World, one_agent: None, caplo
     assert (first["outcome"], second["outcome"]) == ("pull_request", "already")
     assert first["reference"] == second["reference"]
     assert world.head("feature") == head
-    assert "cool" in world.files(f"coderipple/{message['after'][:12]}")["docs/architecture.md"]
+    assert "cool" in world.files(world.own_branch(message))["docs/architecture.md"]
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,8 @@ def test_a_direct_call_is_answered_when_the_work_is_done(world: World, one_agent
     assert (body["repository"], body["agents_invoked"]) == ("kettle", ["building_inspector"])
     assert (body["documentation_updated"], body["ai_powered"]) == (True, True)
     assert (body["processing_time"] > 0, body["architecture"]) == (True, "single-lambda-with-layers")
-    assert world.send({"zen": "x"})["statusCode"] == 400  # no repository
+    ignored = [world.send(event) for event in ({"zen": "of an organisation"}, {**payload, "ref": "refs/tags/v1"})]
+    assert [(one["statusCode"], json.loads(one["body"])["reason"]) for one in ignored] == [(202, "ping"), (202, "tag")]
     assert world.send({"body": "{"})["statusCode"] == 400
 
 

@@ -123,7 +123,7 @@ class Desk:
 
     def _propose(self, path: str, content: str, reason: str) -> str:
         tree = self.reader.tree(self.head)
-        problem = path_problem(path, self.doc_paths, tree.entries)
+        problem = path_problem(path, self.doc_paths, {*tree.entries, *self.proposals})
         if path == HISTORY_PATH:
             problem = "the history grows at its end: the historian adds to it"
         if problem is not None:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from coderipple.changes import ChangeSet
-    from coderipple.proposals import AgentResult
     from coderipple.publisher import Published
     from coderipple.routing import Chosen
     from coderipple.services import Services
@@ -96,7 +95,7 @@ def document(message: Message, context: LambdaContext, services: Services, deliv
             published = run.publish(chosen, delivered)
         except GoneError as error:
             return _result(started, "gone", str(error))
-    return _reported(started, services, run.results, published, chosen)
+    return _reported(started, run, published, chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,19 +128,11 @@ def _plan(message: Message, writer: RepositoryWriter, services: Services) -> _Pl
     return _Plan(chosen=chosen, changes=changes)
 
 
-def _reported(
-    started: float,
-    services: Services,
-    results: Sequence[AgentResult],
-    published: Published,
-    chosen: Sequence[Chosen],
-) -> dict[str, Any]:
-    """The run's result; its tokens and documents are counted."""
-    given = sum(result.input_tokens for result in results)
-    made = sum(result.output_tokens for result in results)
+def _reported(started: float, run: Run, published: Published, chosen: Sequence[Chosen]) -> dict[str, Any]:
+    """The run's result; its documents are counted."""
+    results = run.results
     committed = [verdict for verdict in published.verdicts if verdict.status == "committed"]
     updated = published.outcome in ("committed", "pull_request", "already")
-    telemetry.count_tokens(services.config, given, made)
     telemetry.count(
         {
             "RunsDone": 1,
@@ -175,7 +166,7 @@ def _reported(
             }
             for verdict in published.verdicts
         ],
-        "tokens": {"input": given, "output": made},
+        "tokens": dict(zip(("input", "output"), run.tokens, strict=True)),
         "ai_powered": bool(results),
     }
 

@@ -1,48 +1,28 @@
-"""The only one that writes: judges what agents proposed, and commits what passes, all documents of a run at once.
+"""The only one that writes: commits what passes of what agents proposed, all documents of a run at once.
 
-Owns the rules' order and what happens when the branch moves. It never sees a prompt or an answer of a model, only
-paths and texts; and it runs in the function's process, whose token the agents' process does not have.
+Owns what happens when the branch moves, and when an earlier try was cut off. It never sees a prompt or an answer of a
+model, only paths and texts; and it runs in the function's process, whose token the agents' process does not have.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from coderipple.changes import AUTHOR, TRAILER, is_own, source_of
-from coderipple.documents import path_problem
-from coderipple.github_client import ConflictError, NotFoundError
-from coderipple.quality import Judged, score
-from coderipple.repository import MAX_TEXT_BYTES
-from coderipple.rules import content_problems, grown_history, history_problems
-from coderipple.texts import as_it_was, is_lfs_pointer, plain
-from coderipple.webhook_parser import OWN_BRANCHES
-from lambdas.orchestrator.contract import HISTORY_PATH
+from coderipple.changes import AUTHOR
+from coderipple.earlier import Target, documents_of, find_earlier, own_branch, text_of, title_of
+from coderipple.github_client import ConflictError
+from coderipple.judging import Judge, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from coderipple.config import Config
     from coderipple.proposals import Proposal
-    from coderipple.repository import RepositoryWriter, Tree
+    from coderipple.repository import RepositoryWriter
 
 TRIES: Final = 3
 """Commits that are tried while the branch moves."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What became of one proposal."""
-
-    path: str
-    agent: str
-    status: str
-    """`committed`; or `refused` (a rule), `below_quality`, `unchanged`, `stale` (it was changed meanwhile)."""
-    score: int | None = None
-    reasons: tuple[str, ...] = ()
-    text: str = field(default="", repr=False)
-    """The document's whole text, as it is committed."""
-    mode: str = "100644"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,21 +30,10 @@ class Published:
     """What became of all proposals of a run."""
 
     outcome: str
-    """`committed`, `pull_request`, `nothing`, `already` (an earlier try did it), `stale`, `moving`, `gone`."""
+    """`committed`, `pull_request`, `nothing`, `already` (it was done before), `stale`, `moving`, `gone`."""
     verdicts: tuple[Verdict, ...] = ()
     reference: str = ""
     """The commit, or the pull request's address."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where documents go."""
-
-    branch: str
-    source: str
-    """The commit that they document."""
-    changed: Sequence[str]
-    """Its paths."""
 
 
 class Publisher:
@@ -74,6 +43,14 @@ class Publisher:
         self._writer = writer
         self._config = config
         self._known_secrets = known_secrets
+
+    def before(self, target: Target, *, by_pull_request: bool) -> Published | None:
+        """What ends a run before any agent is asked: the commit is gone, or its documents are there.
+
+        Raises:
+            RefusedError: somebody else made the branch for its pull request.
+        """
+        return self._before(target, self._writer.head(target.branch), by_pull_request=by_pull_request)
 
     def publish(
         self, target: Target, proposals: Sequence[Proposal], *, by_pull_request: bool, last: bool = False
@@ -92,21 +69,21 @@ class Publisher:
 
         Raises:
             RetryLaterError: GitHub failed; trying all of it again is safe.
+            RefusedError: somebody else made the branch for its pull request.
         """
         for _ in range(TRIES):
             head = self._writer.head(target.branch)
-            if head is None:
-                return Published(outcome="gone")
-            if done := self._done(target, head, by_pull_request=by_pull_request):
-                return Published(outcome="already", reference=done)
+            if ended := self._before(target, head, by_pull_request=by_pull_request):
+                return ended
+            assert head is not None  # noqa: S101 - it is gone otherwise
             verdicts = self.judge(target, proposals, head)
             if not last and any(verdict.status == "stale" for verdict in verdicts):
                 return Published(outcome="stale", verdicts=verdicts)
-            accepted = [verdict for verdict in verdicts if verdict.status == "committed"]
-            if not accepted:
+            if all(verdict.status != "committed" for verdict in verdicts):
                 return Published(outcome="nothing", verdicts=verdicts)
             try:
-                return self._commit(target, head, accepted, verdicts, by_pull_request=by_pull_request)
+                if published := self._commit(target, head, verdicts, by_pull_request=by_pull_request):
+                    return published
             except ConflictError:
                 if self._writer.head(target.branch) == head:  # it has not moved: protected, or the text is refused
                     raise
@@ -114,136 +91,44 @@ class Publisher:
 
     def judge(self, target: Target, proposals: Sequence[Proposal], head: str) -> tuple[Verdict, ...]:
         """Judge proposals against a commit of the branch; of two for one path, the first counts."""
-        tree = self._writer.tree(head)
-        paths = {*tree.entries, *(proposal.path for proposal in proposals)}
-        verdicts: dict[str, Verdict] = {}
-        more: list[Verdict] = []
-        for proposal in proposals:
-            earlier = verdicts.get(proposal.path)
-            if earlier is not None and not (earlier.status == "committed" and proposal.appends):
-                reason = f"{earlier.agent} proposed this document in the same run"
-                more.append(_refused(proposal, "refused", (reason,)))
-                continue
-            started = earlier.text if earlier is not None else None
-            verdicts[proposal.path] = self._judged(target, proposal, tree, paths, started)
-        return (*verdicts.values(), *more)
+        return Judge(self._writer, self._config, self._known_secrets, target.changed, head).judge(proposals)
 
-    def _judged(self, target: Target, proposal: Proposal, tree: Tree, paths: set[str], started: str | None) -> Verdict:
-        entry = tree.entries.get(proposal.path)
-        problem = path_problem(proposal.path, self._config.doc_paths, tree.entries)
-        if problem is None and (proposal.path == HISTORY_PATH) != proposal.appends:
-            problem = "the history grows at its end, and nothing else does"
-        if problem is None and not tree.complete:
-            problem = "GitHub does not list all files of this repository, so it is not known what is there"
-        if problem is None and entry is not None and not entry.is_plain:
-            problem = "it is a link or a submodule"
-        if problem is None and entry is not None and entry.size > MAX_TEXT_BYTES:
-            problem = f"what is there has {entry.size:,} bytes, too many to read"
-        if problem is not None:
-            return _refused(proposal, "refused", (problem,))
-        before = started if started is not None else self._writer.text(entry) if entry is not None else None
-        if entry is not None and before is None:
-            return _refused(proposal, "refused", ("what is there is no text",))
-        if before is not None and is_lfs_pointer(before):
-            return _refused(proposal, "refused", ("it is kept in Git LFS: a text would take its pointer's place",))
-        if not proposal.appends and proposal.base != (entry.sha if entry else None):
-            return _refused(proposal, "stale", ("it was changed since the agent read it",))
-        return self._content_judged(target, proposal, before, paths, entry.mode if entry else "100644")
-
-    def _content_judged(
-        self, target: Target, proposal: Proposal, held: str | None, paths: set[str], mode: str
-    ) -> Verdict:
-        before = plain(held) if held is not None else None
-        problems = content_problems(proposal.path, proposal.content, before or "", self._known_secrets)
-        if proposal.appends:
-            problems += history_problems(proposal.content, before)
-        if problems:
-            return _refused(proposal, "refused", tuple(problems))
-        text = grown_history(before, proposal.content) if proposal.appends else _with_end(proposal.content)
-        if before is not None and text == _with_end(before):
-            return _refused(proposal, "unchanged", ("it says what the document says already",))
-        judged = Judged(
-            path=proposal.path,
-            text=proposal.content if proposal.appends else text,
-            before=None if proposal.appends else before,
-            paths=paths,
-            changed=target.changed,
-        )
-        points = score(judged)
-        enough = points.points >= self._config.min_quality_score
-        return Verdict(
-            path=proposal.path,
-            agent=proposal.agent,
-            status="committed" if enough else "below_quality",
-            score=points.points,
-            reasons=points.reasons,
-            text=as_it_was(text, held) if enough else "",
-            mode=mode,
-        )
+    def _before(self, target: Target, head: str | None, *, by_pull_request: bool) -> Published | None:
+        earlier = find_earlier(self._writer, target, head)
+        if earlier.gone or head is None:
+            return Published(outcome="gone")
+        if earlier.reference:
+            return Published(outcome="already", reference=earlier.reference)
+        made = self._writer.head(own_branch(target)) if by_pull_request else None
+        if made is None:
+            return None
+        paths = documents_of(self._writer, made, target, head, self._config.doc_paths)
+        return Published(outcome="already", reference=self._opened(target, paths))
 
     def _commit(
-        self,
-        target: Target,
-        head: str,
-        accepted: Sequence[Verdict],
-        verdicts: tuple[Verdict, ...],
-        *,
-        by_pull_request: bool,
-    ) -> Published:
+        self, target: Target, head: str, verdicts: tuple[Verdict, ...], *, by_pull_request: bool
+    ) -> Published | None:
+        accepted = [verdict for verdict in verdicts if verdict.status == "committed"]
         files = [(verdict.path, verdict.mode, verdict.text) for verdict in accepted]
         tree = self._writer.create_tree(self._writer.tree(head).sha, files)
-        message = commit_message(target.source, accepted)
-        commit = self._writer.create_commit(message, tree, head, AUTHOR)
+        commit = self._writer.create_commit(commit_message(target.source, accepted), tree, head, AUTHOR)
+        if self._writer.head(target.branch) != head:  # moved back, it would take the commit all the same
+            return None
         if not by_pull_request:
             self._writer.advance(target.branch, commit)
             return Published(outcome="committed", verdicts=verdicts, reference=commit)
-        branch = own_branch(target)
-        # Where the branch is there, an earlier try made it and was cut off: what it committed counts.
-        self._writer.create_branch(branch, commit)
-        return Published(outcome="pull_request", verdicts=verdicts, reference=self._opened(target, branch, message))
+        paths = tuple(verdict.path for verdict in accepted)
+        if not self._writer.create_branch(own_branch(target), commit):  # somebody was quicker: what is there counts
+            made = self._writer.head(own_branch(target)) or commit
+            paths = documents_of(self._writer, made, target, head, self._config.doc_paths)
+        return Published(outcome="pull_request", verdicts=verdicts, reference=self._opened(target, paths))
 
-    def _opened(self, target: Target, branch: str, message: str) -> str:
-        title, _, body = message.partition("\n")
-        return self._writer.open_pull_request(branch, target.branch, title, body.strip())
-
-    def _done(self, target: Target, head: str, *, by_pull_request: bool) -> str | None:
-        """The commit or pull request of an earlier try of this run that was cut off after it."""
-        if by_pull_request:
-            branch = own_branch(target)
-            made = self._writer.head(branch)
-            return self._opened(target, branch, self._message(made, head)) if made else None
-        if head == target.source:
-            return None
-        try:
-            commits = self._writer.compare(target.source, head).commits
-        except NotFoundError:
-            return None
-        own = (commit for commit in commits if is_own(commit))
-        return next((commit.sha for commit in own if source_of(commit.message) == target.source), None)
-
-    def _message(self, made: str, head: str) -> str:
-        commits = self._writer.compare(head, made).commits
-        return commits[-1].message if commits else "docs: what was pushed"
-
-
-def own_branch(target: Target) -> str:
-    """The branch on which the documents of a commit are proposed."""
-    return f"{OWN_BRANCHES}{target.source[:12]}"
+    def _opened(self, target: Target, paths: Sequence[str]) -> str:
+        title, body = title_of(paths), text_of(target.source, paths)
+        return self._writer.open_pull_request(own_branch(target), target.branch, title, body)
 
 
 def commit_message(source: str, accepted: Sequence[Verdict]) -> str:
     """Return the message of a run's commit. No text of an agent is in it."""
-    names = ", ".join(verdict.path.rpartition("/")[2] for verdict in accepted)
-    title = f"docs: update {names}"
-    if len(title) > 72:  # noqa: PLR2004 - what git's own tools show
-        title = f"docs: update {len(accepted)} documents"
-    lines = [f"- {verdict.path} ({verdict.agent}, score {verdict.score})" for verdict in accepted]
-    return "\n".join([title, "", f"Documents what {source[:12]} changed:", *lines, "", f"{TRAILER}: {source}", ""])
-
-
-def _refused(proposal: Proposal, status: str, reasons: tuple[str, ...]) -> Verdict:
-    return Verdict(path=proposal.path, agent=proposal.agent, status=status, reasons=reasons)
-
-
-def _with_end(text: str) -> str:
-    return f"{text.rstrip()}\n"
+    lines = [f"{verdict.path} ({verdict.agent}, score {verdict.score})" for verdict in accepted]
+    return f"{title_of([verdict.path for verdict in accepted])}\n\n{text_of(source, lines)}"

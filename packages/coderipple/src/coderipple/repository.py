@@ -64,12 +64,24 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A commit as git has it."""
+
+    parents: tuple[str, ...]
+    people: tuple[tuple[str, str], ...]
+    """Name and address of its author, then of its committer."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """What is between two commits."""
 
     commits: tuple[Commit, ...]
     files: tuple[dict[str, Any], ...] = field(default=())
     """As GitHub lists them: filename, status, previous_filename, patch."""
+    contains_base: bool = False
+    """Whether the later commit is the earlier one, or comes after it."""
 
 
 class RepositoryReader:
@@ -100,6 +112,12 @@ class RepositoryReader:
         """
         found = self._client.get(f"{self._at}/git/commits/{sha}")
         return str(found["tree"]["sha"]), tuple(str(parent["sha"]) for parent in found["parents"])
+
+    def made(self, sha: str) -> Made:
+        """Who made a commit, and of what."""
+        found = self._client.get(f"{self._at}/git/commits/{sha}")
+        people = tuple((str(found[one]["name"]), str(found[one]["email"])) for one in ("author", "committer"))
+        return Made(tuple(str(parent["sha"]) for parent in found["parents"]), people, str(found["message"]))
 
     def tree(self, commit: str) -> Tree:
         """All files of a commit; asked for once."""
@@ -138,6 +156,7 @@ class RepositoryReader:
         """
         commits: list[Commit] = []
         files: tuple[dict[str, Any], ...] = ()
+        status = ""
         for page in range(1, MAX_COMPARE_PAGES + 1):
             found = self._client.get(f"{self._at}/compare/{before}...{after}", {"per_page": 100, "page": page})
             commits += [
@@ -145,10 +164,17 @@ class RepositoryReader:
                 for commit in found["commits"]
             ]
             if page == 1:
-                files = tuple(found.get("files") or ())
+                files, status = tuple(found.get("files") or ()), str(found["status"])
             if not found["commits"] or len(commits) >= int(found["total_commits"]):
                 break
-        return Comparison(tuple(commits), files)
+        return Comparison(tuple(commits), files, contains_base=status in ("ahead", "identical"))
+
+    def pull_request(self, branch: str, base: str) -> str | None:
+        """The address of the newest pull request from a branch to another: open, merged or closed."""
+        owner = self.name.partition("/")[0]
+        asked = {"head": f"{owner}:{branch}", "base": base, "state": "all"}
+        found = self._client.get(f"{self._at}/pulls", asked)
+        return str(found[0]["html_url"]) if found else None
 
 
 class RepositoryWriter(RepositoryReader):
@@ -196,19 +222,13 @@ class RepositoryWriter(RepositoryReader):
             return False
         return True
 
-    def pull_request(self, branch: str) -> str | None:
-        """The address of a branch's open pull request."""
-        owner = self.name.partition("/")[0]
-        found = self._client.get(f"{self._at}/pulls", {"head": f"{owner}:{branch}", "state": "open"})
-        return str(found[0]["html_url"]) if found else None
-
     def open_pull_request(self, branch: str, base: str, title: str, body: str) -> str:
-        """Open a pull request; its address, also of one that is open."""
+        """Open a pull request; its address, also of one that is there."""
         request = {"title": title, "head": branch, "base": base, "body": body, "maintainer_can_modify": True}
         try:
             return str(self._post("pulls", request)["html_url"])
         except ConflictError:
-            opened = self.pull_request(branch)
+            opened = self.pull_request(branch, base)
             if opened is None:
                 raise
             return opened

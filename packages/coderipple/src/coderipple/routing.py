@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from coderipple.changes import is_own
-from coderipple.documents import DECISIONS, is_documentation
+from coderipple.documents import DECISIONS, is_documentation, path_problem
+from lambdas.orchestrator.contract import HISTORY_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,7 @@ def choose_agents(changes: ChangeSet, enabled: Sequence[str], doc_paths: Sequenc
     reasons = {
         "tourist_guide": _shown("what a user sees may have changed", seen),
         "building_inspector": _shown("source or configuration changed", code),
-        "historian": _decision(changes.changes, code),
+        "historian": _decision(changes.changes, code) if path_problem(HISTORY_PATH, doc_paths, ()) is None else "",
     }
     if not changes.complete:
         reasons["building_inspector"] = "more changed than GitHub lists"

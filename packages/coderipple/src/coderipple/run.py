@@ -18,6 +18,7 @@ from coderipple.errors import ConfigurationError, GoneError, RetryLaterError
 from coderipple.model_access import model_access
 from coderipple.proposals import AgentResult
 from coderipple.publisher import Published, Publisher, Target
+from coderipple.runs import count_spent
 from coderipple.webhook_parser import BRANCH
 from lambdas.orchestrator.contract import AGENT_TRIES, PUBLISH_SECONDS
 from lambdas.shared.secret import SecretError
@@ -63,7 +64,10 @@ class Run:
         self._deadline = deadline.earlier(PUBLISH_SECONDS)
         self._branch = message["ref"].removeprefix(BRANCH)
         self._changes = changes
+        self._name = f"{message['repository'].lower()}@{message['after']}:{message['ref']}"
         self._budget = TokenBudget(services.config.run_tokens)
+        self.tokens = (0, 0)
+        """Input and output of the calls of this delivery."""
         self._results: dict[str, AgentResult] = {}
 
     @property
@@ -76,11 +80,14 @@ class Run:
 
         Raises:
             RetryLaterError: an agent failed, or the branch moves too fast; the message is to come again.
-            GoneError: the branch is gone.
+            GoneError: the branch is gone, or the commit is not on it any more.
         """
         publisher = Publisher(self._writer, self._services.config, self._secrets())
         target = Target(branch=self._branch, source=self._message["after"], changed=self._changes.paths)
         by_pull_request = self._message["event"] == "pull_request" or self._services.config.strategy == "pull_request"
+        if ended := publisher.before(target, by_pull_request=by_pull_request):
+            return self._there(ended)
+        self._budget.used = self._spent(0)
         asked = list(chosen)
         published = Published(outcome="nothing")
         for number in range(1, ROUNDS + 1):
@@ -91,10 +98,13 @@ class Run:
                 break
             stale = {verdict.agent for verdict in published.verdicts if verdict.status == "stale"}
             asked = [one for one in chosen if one.agent in stale]
-        if published.outcome == "gone":
-            raise GoneError(f"there is no branch {self._branch} any more")
         if published.outcome == "moving":
             raise RetryLaterError(f"{self._branch} moved while it was committed to, each of several times")
+        return self._there(published)
+
+    def _there(self, published: Published) -> Published:
+        if published.outcome == "gone":
+            raise GoneError(f"{self._message['after']} is not on the branch {self._branch} any more")
         return published
 
     def _ask(self, chosen: Sequence[Chosen], number: int, *, last: bool) -> None:
@@ -104,6 +114,7 @@ class Run:
             raise GoneError(f"there is no branch {self._branch} any more")
         with ThreadPoolExecutor(max(1, len(chosen))) as threads:
             running = {one.agent: threads.submit(self._kept, one, number, head) for one in chosen}
+        self._count_tokens()
         failed: list[AgentFailedError] = []
         for agent, ended in running.items():
             try:
@@ -116,9 +127,18 @@ class Run:
         if failed and (not last or len(failed) == len(self._results)):
             raise failed[0]
 
+    def _count_tokens(self) -> None:
+        """Each call counts once, also of an agent that failed; what was kept from an earlier delivery was counted."""
+        given, made = self._budget.take()
+        self.tokens = (self.tokens[0] + given, self.tokens[1] + made)
+        telemetry.count_tokens(self._services.config, given, made)
+        self._spent(given + made)
+
+    def _spent(self, tokens: int) -> int:
+        return count_spent(self._services.tables, self._services.config, self._name, tokens)
+
     def _kept(self, one: Chosen, number: int, head: str) -> AgentResult:
-        message = self._message
-        key = f"{message['repository'].lower()}@{message['after']}:{message['ref']}:{one.agent}:{number}"
+        key = f"{self._name}:{one.agent}:{number}"
         found = kept.once(
             self._services.tables,
             self._services.config.idempotency_table,
@@ -131,6 +151,8 @@ class Run:
     def _run_agent(self, one: Chosen, head: str) -> AgentResult:
         if self._deadline.left() < LEAST_AGENT_SECONDS:
             raise RetryLaterError("there is no time left for an agent")
+        if self._budget.is_spent:
+            return AgentResult(agent=one.agent, outcome="token_budget", detail=self._budget.said)
         config = self._services.config
         desk = Desk(one.agent, self._writer.reader(), self._changes, head, config.doc_paths)
         prompt = user_prompt(self._message["repository"], self._branch, self._changes, one.why)

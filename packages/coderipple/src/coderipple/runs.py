@@ -1,16 +1,19 @@
-"""How many runs a repository has had today: counted once for each push, however often its message comes.
+"""How many runs a repository has had today, and how many tokens a run has used, however often its message comes.
 
-Owns the item of RUNS_TABLE: the pushes of a UTC day, as a set.
+Owns the items of RUNS_TABLE: the pushes of a UTC day, as a set of short hashes, because branches have long names and an
+item 400 KB; and the tokens of each run.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from coderipple.errors import RetryLaterError
 from lambdas.orchestrator.contract import KEPT_SECONDS, TABLE_KEY, TABLE_TTL
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ def count_run(client: Any, config: Config, repository: str, push: str) -> bool:
         repository: owner/name.
         push: what identifies it.
     """
+    push = _short(push)
     today = datetime.now(UTC).date().isoformat()
     try:
         client.update_item(
@@ -46,3 +50,36 @@ def count_run(client: Any, config: Config, repository: str, push: str) -> bool:
             return False
         raise
     return True
+
+
+def count_spent(client: Any, config: Config, run: str, tokens: int) -> int:
+    """Add tokens to what a run has used; all that it has used.
+
+    Args:
+        client: boto3's, for DynamoDB.
+        config: the table.
+        run: what identifies it: the same for each delivery.
+        tokens: used now.
+
+    Raises:
+        RetryLaterError: the table does not answer.
+    """
+    try:
+        answer = client.update_item(
+            TableName=config.runs_table,
+            Key={TABLE_KEY: {"S": f"tokens#{_short(run)}"}},
+            UpdateExpression="ADD #tokens :tokens SET #ends = :ends",
+            ExpressionAttributeNames={"#tokens": "tokens", "#ends": TABLE_TTL},
+            ExpressionAttributeValues={
+                ":tokens": {"N": str(tokens)},
+                ":ends": {"N": str(int(time.time()) + KEPT_SECONDS)},
+            },
+            ReturnValues="ALL_NEW",
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise RetryLaterError(f"the table {config.runs_table} does not answer ({type(error).__name__})") from None
+    return int(answer["Attributes"]["tokens"]["N"])
+
+
+def _short(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:24]

@@ -27,7 +27,7 @@ def count(counts: Mapping[str, float]) -> None:
 
 
 def count_tokens(config: Config, given: int, made: int) -> None:
-    """Add the tokens of a run, and what they cost where config has the prices."""
+    """Add the tokens of model calls, and what they cost where config has the prices."""
     count({"InputTokens": given, "OutputTokens": made})
     if config.input_price is not None and config.output_price is not None:
         cost = (given * config.input_price + made * config.output_price) / MILLION

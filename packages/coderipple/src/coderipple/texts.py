@@ -30,9 +30,24 @@ def as_it_was(text: str, before: str | None) -> str:
     """A plain text written down as a file is: with its byte order mark, and the line ends that most of it has."""
     if before is None:
         return text
-    if before.count("\r\n") * 2 > before.count("\n"):
+    if _line_end(before) == "\r\n":
         text = text.replace("\n", "\r\n")
     return MARK + text if before.startswith(MARK) else text
+
+
+def appended(before: str, entry: str) -> str:
+    """A file's text with an entry after an empty line: what is there stays byte for byte, with the file's line ends."""
+    end = _line_end(before)
+    gaps = ("", end, end * 2) if plain(before) else ("",)
+    gap = next((gap for gap in gaps if plain(before + gap).endswith("\n\n")), "")
+    return before + gap + f"{plain(entry).strip()}\n".replace("\n", end)
+
+
+def _line_end(text: str) -> str:
+    """The line end that most of a text has."""
+    if "\n" not in text:
+        return "\r" if "\r" in text else "\n"
+    return "\r\n" if text.count("\r\n") * 2 > text.count("\n") else "\n"
 
 
 def is_lfs_pointer(text: str) -> bool:
