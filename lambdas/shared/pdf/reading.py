@@ -7,6 +7,7 @@ no text. Pages are cut into chunks by `cutting`.
 
 from __future__ import annotations
 
+import codecs
 import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,9 @@ TABLES_SHARE = 0.7
 """Of the time that is left after the text, for tables; chunks need the rest."""
 TEXTS_PART = 0.3
 """Of the time that reading takes, when there are tables on some pages: about."""
+HEADER = b"%PDF-"
 HEADER_BYTES = 1_024
-"""Where `%PDF-` has to be, as readers commonly take it."""
+"""In which a file that is named a PDF has to have its header, as readers commonly take it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,7 +89,7 @@ def read_pages(path: Path, budget: Budget, *, plain: bool) -> list[Page]:
     Args:
         path: of the file.
         budget: for all of it.
-        plain: whether its name says that it is text; a PDF is read as one all the same.
+        plain: whether its name says that it is text; what is a PDF from its first byte is read as one all the same.
 
     Returns:
         All its pages, in order; those that could not be read say why.
@@ -96,11 +98,30 @@ def read_pages(path: Path, budget: Budget, *, plain: bool) -> list[Page]:
         DocumentError: it has none that could be read.
     """
     with path.open("rb") as file:
-        is_pdf = b"%PDF-" in file.read(HEADER_BYTES)
-    if plain and not is_pdf:
+        start = file.read(HEADER_BYTES)
+    if plain:
+        return _named_as_text(path, budget, start)
+    if HEADER not in start:
+        raise DocumentError("not_a_pdf", f"there is no {HEADER.decode()} in its first {HEADER_BYTES} bytes")
+    return _pdf(path, budget)
+
+
+def _named_as_text(path: Path, budget: Budget, start: bytes) -> list[Page]:
+    """Read a text, or a PDF under a text's name. Texts about PDFs begin with the header, too, and do not open as one."""
+    if not start.removeprefix(codecs.BOM_UTF8).startswith(HEADER):
         return [_plain(path, budget)]
-    if not is_pdf:
-        raise DocumentError("not_a_pdf", f"there is no %PDF- in its first {HEADER_BYTES} bytes")
+    try:
+        return _pdf(path, budget)
+    except DocumentError as damaged:
+        if damaged.code != "damaged":
+            raise
+        try:
+            return [_plain(path, budget)]
+        except DocumentError as error:
+            raise damaged if error.code == "unsupported_type" else error from None
+
+
+def _pdf(path: Path, budget: Budget) -> list[Page]:
     texts = _Texts(path, budget)
     pages = texts.read()
     _add_tables(path, budget, pages, texts.with_tables)

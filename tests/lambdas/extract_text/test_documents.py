@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import threading
 from typing import TYPE_CHECKING, Any
@@ -110,6 +111,39 @@ def test_text_files_are_taken_as_they_are(function: Function, data: bytes) -> No
         result = function.result(key)
         assert result is not None
         assert result["pages"][0]["text"] == "Grüße aus dem Gebirge.\n\nZweiter Absatz."
+
+
+@pytest.mark.parametrize("name", ["notes.md", "notes.txt"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# How PDFs begin\n\nThe first line is `%PDF-1.7`, and then a comment.",
+        "%PDF-1.7 is how a PDF begins.",
+        "\ufeff%PDF-1.7\n1 0 obj\n<<>>\nendobj\nand so on",
+        "%PDF-",
+    ],
+)
+def test_a_text_about_pdfs_is_a_text(function: Function, name: str, text: str) -> None:
+    (answer,) = function.deliver(function.put(name, text.encode()))
+    assert (answer["status"], answer.get("pages")) == ("ok", 1), answer
+    result = function.result(name)
+    assert result is not None
+    assert result["pages"][0]["text"].strip() == text.removeprefix("\ufeff")
+    assert function.failed() == []
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_a_pdf_under_a_texts_name_is_a_pdf(function: Function, mark: bytes) -> None:
+    data = mark + text_pdf(["A page about bees.", "Another."])
+    (answer,) = function.deliver(function.put("bees.txt", data))
+    assert (answer["status"], answer.get("pages")) == ("ok", 2), answer
+
+
+def test_a_pdf_under_a_texts_name_that_cannot_be_read_says_why(function: Function) -> None:
+    whole, secret = text_pdf(["A page about bees."]), text_pdf(["A page."], password="open sesame")
+    for data, code in ((whole[:60] + bytes(range(200)), "damaged"), (secret, "encrypted")):
+        (answer,) = function.deliver(function.put("bees.md", data))
+        assert answer["error"]["code"] == code
 
 
 def test_the_same_event_again_changes_nothing(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
