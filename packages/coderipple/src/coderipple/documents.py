@@ -8,21 +8,20 @@ from __future__ import annotations
 import fnmatch
 import re
 import unicodedata
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from lambdas.orchestrator.contract import DEFAULT_DOC_PATHS, DOC_SUFFIXES
+from coderipple.hidden import BLANK_LETTERS, seen
+from coderipple.names import DEVICES, READ_BY_AGENTS, READ_BY_GITHUB, READ_BY_TOOLS
+from lambdas.orchestrator.contract import DEFAULT_DOC_PATHS, DOC_SUFFIXES, HISTORY_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MAX_PATH: Final = 200
-READ_BY_TOOLS: Final = re.compile(
-    r"(.*[-_.])?(requirements|constraints)([-_.].*)?\.txt|cmakelists\.txt|robots\.txt|(.*[-_.])?llms(-full)?\.txt",
-    re.IGNORECASE,
-)
-"""Texts that programs obey: what is installed, built, crawled or asked."""
 DECISIONS: Final = re.compile(r"(.*/)?(adr|adrs|decisions|rfcs?)/.+", re.IGNORECASE)
 """Records of decisions: people make them. The historian tells of them, and no agent writes them."""
+_characters: Final = re.compile(rf"(?:(?![{BLANK_LETTERS}])[\w./-])+")
 _MARKUP: Final = (".md", ".mdx", ".rst")
 
 
@@ -33,7 +32,7 @@ def is_documentation(path: str, allowed: Sequence[str]) -> bool:
         path: of the repository.
         allowed: as for `path_problem`: what CodeRipple may write is documentation.
     """
-    if READ_BY_TOOLS.fullmatch(path.rpartition("/")[2]):
+    if READ_BY_TOOLS.fullmatch(path):
         return False
     if path.lower().endswith(_MARKUP):
         return True
@@ -54,7 +53,7 @@ def path_problem(path: str, allowed: Sequence[str], existing: Iterable[str]) -> 
         return f"it is not one of {', '.join(allowed)}"
     if not path.lower().endswith(DOC_SUFFIXES):
         return f"documents end in {', '.join(DOC_SUFFIXES)}"
-    if READ_BY_TOOLS.fullmatch(path.rpartition("/")[2]):
+    if any(names.fullmatch(path) for names in (READ_BY_TOOLS, READ_BY_AGENTS, READ_BY_GITHUB)):
         return "programs obey files of that name"
     if DECISIONS.fullmatch(path):
         return "decisions are recorded by people"
@@ -64,11 +63,14 @@ def path_problem(path: str, allowed: Sequence[str], existing: Iterable[str]) -> 
 def _form_problem(path: str) -> str | None:
     if not path or len(path) > MAX_PATH:
         return f"a path has 1 to {MAX_PATH} characters"
-    if unicodedata.normalize("NFC", path) != path or not re.fullmatch(r"[\w./-]+", path):
+    if unicodedata.normalize("NFKC", path) != path or not _characters.fullmatch(path):
         # A path is in the commit's message, where `#1`, `@name` and `[skip ci]` mean something.
         return "it has characters other than letters, digits, `.`, `_`, `-` and `/`"
-    if any(part in ("", ".", "..") or part.startswith(".") or part != part.strip() for part in path.split("/")):
-        return "it has a part that is empty, hidden or leads elsewhere"
+    parts = path.split("/")
+    if any(not part or part.startswith((".", "-")) or part.endswith(".") for part in parts):
+        return "it has a part that is empty, hidden, an option, or leads elsewhere"
+    if any(DEVICES.fullmatch(part) for part in parts):
+        return "Windows has a device of that name"
     return None
 
 
@@ -80,16 +82,22 @@ def _matches(path: str, allowed: str) -> bool:
 
 
 def _clash(path: str, existing: Iterable[str]) -> str | None:
-    """A file in the place of a folder or the other way round, or two that differ in case alone."""
-    folders = {path.rsplit("/", count)[0].lower() for count in range(1, path.count("/") + 1)}
-    for other in existing:
+    """A file in the place of a folder or the other way round, or two that some system takes for one."""
+    own = _key(path)
+    folders = {own.rsplit("/", count)[0] for count in range(1, own.count("/") + 1)}
+    for other in chain(existing, (HISTORY_PATH,)):
         if other == path:
             continue
-        lower = other.lower()
-        if lower == path.lower():
-            return f"there is {other}, which differs in case alone"
-        if lower in folders:
+        key = _key(other)
+        if key == own:
+            return f"there is {other}, which differs in case or spelling alone"
+        if key in folders:
             return f"{other} is a file or a link, and not a folder"
-        if lower.startswith(f"{path.lower()}/"):
+        if key.startswith(f"{own}/"):
             return f"{path} is a folder"
     return None
+
+
+def _key(path: str) -> str:
+    """The same for paths that some file system, or a reader, takes for one."""
+    return path.lower() if path.isascii() else unicodedata.normalize("NFKC", seen(path).casefold())

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
 FENCE: Final = re.compile(r"^(```|~~~)", re.MULTILINE)
-HEADING: Final = re.compile(r"^(?:#{1,6}\s+\S.*|[^\n]+\n[=\-~^]{3,}\s*)$", re.MULTILINE)
-LINK: Final = re.compile(r"(?<!!)\[[^\]\n]+\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
+HEADING: Final = re.compile(r"^(?:#{1,6}[ \t]{1,100}\S[^\n]*|[^\n]+\n[=\-~^]{3,}[ \t]*+)$", re.MULTILINE)
+LINK: Final = re.compile(r"(?<!!)\[[^\[\]\n]{1,500}\]\(([^()\[\s#]{1,500})(?:#[^()\[\s]{0,500})?\)")
+"""Bounded, and no part of it takes in the beginning of another link: any number of beginnings is read in one pass."""
 PLACEHOLDER: Final = re.compile(
     r"\b(TODO|TBD|FIXME|lorem ipsum|coming soon|insert .{1,30} here)\b|\[your[ -]", re.IGNORECASE
 )
@@ -69,10 +70,17 @@ def _is_a_document(document: Judged) -> Iterator[tuple[int, str]]:
 
 def _is_finished(document: Judged) -> Iterator[tuple[int, str]]:
     before = document.before or ""
-    if found := [match.group() for match in PLACEHOLDER.finditer(document.text) if match.group() not in before]:
-        yield 35, f"it has a placeholder ({found[0]})"
-    if any(match.group() not in before for match in CHATTER.finditer(document.text)):
+    if found := _new(PLACEHOLDER, document.text, before):
+        yield 35, f"it has a placeholder ({found})"
+    if _new(CHATTER, document.text, before):
         yield 50, "it talks to a reader of the conversation, not of the document"
+
+
+def _new(form: re.Pattern[str], text: str, before: str) -> str | None:
+    """The first find that was not there before."""
+    return next(
+        (part for part in dict.fromkeys(found.group() for found in form.finditer(text)) if part not in before), None
+    )
 
 
 def _keeps_what_was_there(document: Judged) -> Iterator[tuple[int, str]]:
@@ -95,13 +103,14 @@ def _keeps_what_was_there(document: Judged) -> Iterator[tuple[int, str]]:
 
 def _leads_somewhere(document: Judged) -> Iterator[tuple[int, str]]:
     folder = document.path.rpartition("/")[0]
-    before = document.before or ""
+    there = {*document.paths, *_folders(document.paths)}
+    known = set(LINK.findall(document.before or ""))
     broken: list[str] = []
     for target in LINK.findall(document.text):
-        if re.match(r"[a-z][a-z0-9+.-]*:|//", target, re.IGNORECASE) or f"]({target}" in before:
+        if target in known or re.match(r"[a-z][a-z0-9+.-]*+:|//", target, re.IGNORECASE):
             continue
         path = _resolved("" if target.startswith("/") else folder, unquote(target))
-        if path and path not in document.paths and not any(other.startswith(f"{path}/") for other in document.paths):
+        if path and path not in there:
             broken.append(target)
     if broken:
         yield min(40, 15 * len(broken)), f"{len(broken)} of its links lead nowhere ({broken[0]})"
@@ -129,6 +138,17 @@ CHECKS: Final[tuple[Callable[[Judged], Iterator[tuple[int, str]]], ...]] = (
     _is_about_the_change,
     _does_not_repeat_itself,
 )
+
+
+def _folders(paths: Collection[str]) -> set[str]:
+    """Every folder that has one of the paths below it."""
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
 
 
 def _resolved(folder: str, target: str) -> str:

@@ -5,9 +5,10 @@ Owns the rules about content. They are the same for every agent, and none of the
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
+from coderipple.hidden import CONTROL, hidden_parts
+from coderipple.markup import active_parts
 from coderipple.proposals import MAX_DOCUMENT_BYTES
 from coderipple.secret_scan import find_secrets
 from coderipple.texts import is_whole
@@ -20,27 +21,6 @@ MAX_HISTORY_BYTES: Final = 1024 * 1024
 MAX_ENTRY_BYTES: Final = 8 * 1024
 HISTORY_HEADING: Final = "# History\n"
 """Of a history that is begun."""
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
-"""Characters that hide or turn around what is shown; tabs and line ends are none."""
-# Repetitions are bounded in all of these: who proposes a text must not be able to make reading it take for ever.
-ACTIVE: Final = {
-    "a script": r"<\s{0,100}script\b|javascript:|data:text/html|vbscript:",
-    "an embedded page": r"<\s{0,100}(?:iframe|object|embed|form|meta|link|base)\b",
-    "an event handler": r"<[^<>]{0,2000}\son[a-z]{1,40}\s{0,100}=",
-    "an image that is fetched with data in its address": (
-        r"!\[[^\[\]]{0,1000}\]\(\s{0,100}<?https?://[^)\s?]{0,2000}\?[^)\s]{0,2000}"
-        r"|<\s{0,100}img[^<>]{0,2000}https?://[^<>?]{0,2000}\?"
-    ),
-    "a directive that reads files or runs code": (
-        r"^[ \t]{0,100}\.\.[ \t]{1,100}(?:include|literalinclude|raw|csv-table|graphviz|plantuml|program-output"
-        r"|command-output|exec|jupyter-execute)::"
-    ),
-    "a template that is filled in when pages are built": (
-        r"\{%|--8<--|\{\{[^{}]{0,500}(?:env|secret|config|include)[^{}]{0,500}\}\}"
-    ),
-}
-_active: Final = {kind: re.compile(form, re.IGNORECASE | re.MULTILINE) for kind, form in ACTIVE.items()}
-_MDX_CODE: Final = re.compile(r"^[ \t]{0,100}(?:import|export)\b.*|\{[^{}\n]{0,2000}\}", re.MULTILINE)
 
 
 def content_problems(path: str, text: str, before: str, known_secrets: Sequence[str]) -> list[str]:
@@ -58,12 +38,12 @@ def content_problems(path: str, text: str, before: str, known_secrets: Sequence[
     problems: list[str] = []
     if not text.strip():
         problems.append("it is empty")
-    if not is_whole(text) or _CONTROL.search(text):
+    if not is_whole(text) or CONTROL.search(text):
         problems.append("it has characters that are no text, or hide it")
     problems += [f"it holds a secret: {found}" for found in find_secrets(text, known_secrets, before)]
-    problems += [f"it holds {kind}" for kind, form in _active.items() if _more(form, text, before)]
-    if path.lower().endswith(".mdx") and _more(_MDX_CODE, text, before):
-        problems.append("it holds code, which .mdx files run")
+    if any(part not in before for part in set(hidden_parts(text))):
+        problems.append("it has characters that nobody sees")
+    problems += [f"it holds {kind}" for kind in _active_kinds(path, text, before)]
     return problems
 
 
@@ -86,6 +66,9 @@ def history_problems(entry: str, before: str | None) -> list[str]:
     return problems
 
 
-def _more(form: re.Pattern[str], text: str, before: str) -> bool:
-    """Whether a text has finds that were not there before."""
-    return any(match.group() not in before for match in form.finditer(text))
+def _active_kinds(path: str, text: str, before: str) -> list[str]:
+    """Each kind of active content that was not there before, once."""
+    found = [find for find in dict.fromkeys(active_parts(path, text)) if find[1] not in before]
+    # What is decoded before it is looked at does not stand in the text as it was found.
+    known = set(active_parts(path, before)) if found else set[tuple[str, str]]()
+    return list(dict.fromkeys(find[0] for find in found if find not in known))

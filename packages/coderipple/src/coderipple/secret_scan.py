@@ -1,39 +1,30 @@
 """Whether a text holds a secret: known ones by their value, others by their form.
 
-Owns the forms. What is said about a find names its kind and its line, never what was found.
+Owns how a text is read for it: as it is, as it reads without what masks it, and across line ends. What is said about a
+find names its kind and its line, never what was found.
 """
 
 from __future__ import annotations
 
 import base64
-import math
 import re
-from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
+
+from coderipple.hidden import seen
+from coderipple.secret_forms import WITHOUT_SPACES, find_assigned, find_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Repetitions are bounded wherever something must follow: one long line must not take for ever.
-FORMS: Final = {
-    "a GitHub token": r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}",
-    "an AWS access key": r"(?:AKIA|ASIA)[A-Z2-7]{16}",
-    "a private key": r"-----BEGIN (?:[A-Z]{1,40} ){0,4}PRIVATE KEY",
-    "an API key": r"(?:sk|rk|pk)[-_](?:live|test|proj|ant|or|svcacct)?[-_]?[A-Za-z0-9_-]{20,}",
-    "a Slack token": r"xox[abeoprs]-[A-Za-z0-9-]{10,}",
-    "a Google key": r"AIza[A-Za-z0-9_-]{30,}",
-    "a JSON web token": r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,8000}\.[A-Za-z0-9_-]{8}",
-    "a password in an address": r"[a-z0-9+.-]{1,40}://[^/\s:@<>{}$*]{1,500}:[^/\s:@<>{}$*]{3,500}@",
-}
-_forms: Final = {kind: re.compile(form) for kind, form in FORMS.items()}
-_assigned: Final = re.compile(
-    r"(?i)(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)[\"']?\s{0,100}[:=]\s{0,100}[\"']?([^\s\"'`<>]{12,})"
-)
-MIN_ENTROPY: Final = 3.5
-"""Bits for each character of an assigned value: words have less, generated keys more."""
 MIN_SECRET: Final = 8
 """Characters of a known value; a shorter one would be found in words."""
+MIN_BARE: Final = 12
+"""Letters and digits of a known value that is looked for without anything else."""
+_comment: Final = re.compile(r"<!--[^<>]{0,200}-->")
+_emphasis: Final = re.compile(r"(?<=[A-Za-z0-9])(?:\*{1,3}|`{1,3}|~~)(?=[A-Za-z0-9])")
+_line_end: Final = re.compile(r"(?<=[A-Za-z0-9_.-])\\?[ \t]{0,100}\n[ \t>*#/|-]{0,100}(?=[A-Za-z0-9_.-])")
 
 
 def find_secrets(text: str, known: Sequence[str], before: str = "") -> list[str]:
@@ -44,44 +35,65 @@ def find_secrets(text: str, known: Sequence[str], before: str = "") -> list[str]
         known: values that must not be in it, in any of the forms in which they might be hidden.
         before: the document as it was: what it already shows is no secret any more (examples, mostly).
     """
-    found: list[str] = []
-    compact = _compact(text)
-    if any(form in compact for value in known if len(value) >= MIN_SECRET for form in _hidden(value)):
-        found.append("a value of this function's own secrets")
-    for number, line in enumerate(text.splitlines(), 1):
-        found += [f"{kind}, line {number}" for kind, value in _finds(line) if value not in before]
-    return found
+    found = ["a value of this function's own secrets"] if _has_known(text, known) else []
+    shown = before + "\n" + _read(before)
+    readings = (text, _read(text), _read(unquote(text)))
+    finds = dict.fromkeys(find for reading in readings for find in _finds(reading))
+    new = [(kind, line) for kind, value, line in finds if value not in shown]
+    joined = _line_end.sub("", _read(text))
+    shown_joined = _line_end.sub("", shown)
+    split = {kind for kind, value, _ in find_forms(joined) if _is_split(kind, value) and value not in shown_joined}
+    lines = [f"{kind}, line {line}" for kind, line in dict.fromkeys(new)]
+    return found + lines + [f"{kind}, over several lines" for kind in sorted(split - {kind for kind, _ in new})]
 
 
-def _finds(line: str) -> Iterator[tuple[str, str]]:
-    for kind, form in _forms.items():
-        for match in form.finditer(line):
-            yield kind, match.group()
-    for match in _assigned.finditer(line):
-        if _entropy(match.group(1)) >= MIN_ENTROPY and re.search(r"\d", match.group(1)):
-            yield "an assigned secret", match.group(1)
+def _is_split(kind: str, value: str) -> bool:
+    """Words that come together at a line's end have no digits."""
+    return kind in WITHOUT_SPACES and re.search(r"\d", value) is not None
+
+
+def _read(text: str) -> str:
+    """A text as it reads, without what may be put within a word."""
+    return _emphasis.sub("", _comment.sub("", seen(text)))
+
+
+def _finds(text: str) -> Iterator[tuple[str, str, int]]:
+    for kind, value, place in chain(find_forms(text), find_assigned(text)):
+        yield kind, value, text.count("\n", 0, place) + 1
+
+
+def _has_known(text: str, known: Sequence[str]) -> bool:
+    values = [value for value in known if len(value) >= MIN_SECRET]
+    if not values:
+        return False
+    readings = [_compact(text), _compact(seen(text)), _compact(seen(unquote(unquote(text))))]
+    if any(form in reading for value in values for form in _hidden(value) for reading in readings):
+        return True
+    bare = [_bare(reading) for reading in readings]
+    return any(form in reading for value in values for form in _bare_forms(value) for reading in bare)
 
 
 def _compact(text: str) -> str:
     """Without what could be put between a value's characters."""
-    return re.sub(r"[\s\u200b-\u200f\u2060\ufeff]+", "", unquote(text))
+    return re.sub(r"\s+", "", unquote(text))
+
+
+def _bare(text: str) -> str:
+    """Letters and digits alone, in one case."""
+    return re.sub(r"[\W_]+", "", text).casefold()
 
 
 def _hidden(value: str) -> list[str]:
-    """A value as it is, reversed, in base64 and in hex."""
+    """A value as it is, reversed and in base64."""
     compact = _compact(value)
     raw = value.encode()
     encoded = [base64.b64encode(raw[start:]).decode().rstrip("=")[:-1] for start in range(3)]
     # Within a longer text, base64 depends on where the value begins; the middle of each of the three is the same.
-    return [
-        compact,
-        compact[::-1],
-        raw.hex(),
-        raw.hex().upper(),
-        *(part for part in encoded if len(part) >= MIN_SECRET),
-    ]
+    return [compact, compact[::-1], *(part for part in encoded if len(part) >= MIN_SECRET)]
 
 
-def _entropy(value: str) -> float:
-    counts = Counter(value)
-    return -sum(count / len(value) * math.log2(count / len(value)) for count in counts.values())
+def _bare_forms(value: str) -> list[str]:
+    """A value as it is, reversed and in hex, whatever is put between its characters."""
+    bare = _bare(value)
+    forms = [bare, bare[::-1]] if len(bare) >= MIN_BARE else []
+    return [*forms, value.encode().hex()]
