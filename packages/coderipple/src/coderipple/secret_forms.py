@@ -49,7 +49,7 @@ MIN_ENTROPY: Final = 3.5
 """Bits for each character of an assigned value: words have less, generated keys more."""
 MIN_CLASSES: Final = 3
 """Of capital letters, small letters, digits and signs, in a value that is said rather than assigned."""
-MIN_DISTINCT: Final = 3
+MIN_DISTINCT: Final = 2
 """Characters among the last sixteen; what has fewer (`xxxx`) stands for a value."""
 _classes: Final = [re.compile(form) for form in ("[a-z]", "[A-Z]", "[0-9]", r"[^\w\s./:,;()\[\]-]")]
 
