@@ -10,7 +10,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.names import PROJECT
 from components.stack_sections import RolloutSettings
@@ -105,12 +105,17 @@ def with_live_versions(plan: Deployment, stack: Stack) -> Deployment:
     stack.check_account()
     client = stack.client("lambda")
     config = read_config(plan.file)
-    free = {
-        key: function
-        for key, function in stack.functions.items()
-        if KEY not in (as_object(config.get(f"{PROJECT}:{key}")) or {KEY: "not deployed any more"})
-    }
+    free = {key: function for key, function in stack.functions.items() if follows(config, key)}
     return replace(plan, live={key: live_version(client, function) for key, function in free.items()})
+
+
+def follows(config: Mapping[str, Any], key: str) -> bool:
+    """Whether traffic follows what is published: the function is deployed on, and the config pins no version.
+
+    An empty section is one that leaves every key at its default.
+    """
+    section = as_object(config.get(f"{PROJECT}:{key}"))
+    return section is not None and section.get(KEY) is None
 
 
 def end_canaries(plan: Deployment, stack: Stack, *, take_over: bool) -> None:

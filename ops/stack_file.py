@@ -20,7 +20,7 @@ from ruamel.yaml.util import load_yaml_guess_indent
 
 from components.names import PROJECT
 from ops.errors import OpsError
-from ops.values import as_object
+from ops.values import as_object, as_section
 
 LONGEST_LINE = 1_000_000
 """Characters: no line is folded."""
@@ -85,9 +85,19 @@ def read_yaml(file: Path) -> dict[str, Any]:
 
 
 def read_config(file: Path) -> dict[str, Any]:
-    """The `config:` part of a stack's config file, each key with its namespace; empty where there is none."""
+    """The `config:` part of a stack's config file, each key with its namespace; empty where there is none.
+
+    The project's own sections are objects, however they are written.
+    """
     config = as_object(read_yaml(file).get("config")) or {} if file.exists() else {}
-    return {key if ":" in str(key) else f"{PROJECT}:{key}": value for key, value in config.items()}
+    named = {key if ":" in str(key) else f"{PROJECT}:{key}": value for key, value in config.items()}
+    return {key: opened(value) if key.startswith(f"{PROJECT}:") else value for key, value in named.items()}
+
+
+def opened(value: object) -> object:
+    """A section as an object; any other value as it is."""
+    section = as_section(value)
+    return value if section is None else section
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +175,10 @@ class StackFile:
         return short if name not in self.config and short in self.config else name
 
     def _section(self, name: str) -> CommentedMap:
-        section = self.config[self._written(name)]
+        written = self._written(name)
+        section = self.config[written]
+        if isinstance(section, str) and (found := as_section(section)) is not None:
+            section = self.config[written] = CommentedMap(found)
         if not isinstance(section, CommentedMap):
             raise KeyError(name)
         return section

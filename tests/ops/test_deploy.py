@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from ops.canary import Move, MovedError, found, give, give_back, roll_out
 from ops.cli import main
@@ -42,6 +43,12 @@ else:
     urllib.request.urlopen({address!r}, json.dumps([sys.argv[1:], config]).encode())
 """
 """Gives its arguments and its config to the test."""
+
+
+def read_section(config: str) -> dict[str, Any]:
+    """The function's section of a config file."""
+    section: Any = yaml.safe_load(config)["config"]["strata:embedding"]
+    return json.loads(section) if isinstance(section, str) else section
 
 
 class Checkout:
@@ -82,9 +89,9 @@ class Checkout:
             self.deployed.function["published"] = client.publish_version(FunctionName=name)["Version"]
             self.outputs.write_text(json.dumps(self.deployed.outputs))
             self.code = None
-        if "live_version" not in config:
-            newest = self.deployed.function["published"]
-            client.update_alias(FunctionName=name, Name="live", FunctionVersion=newest)
+        pinned = read_section(config).get("live_version")
+        version = self.deployed.function["published"] if pinned is None else str(pinned)
+        client.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
 
     def deploy(self, **options: Any) -> Any:
         return deploy("dev", root=self.folder, **options)
@@ -136,6 +143,19 @@ def test_traffic_never_meets_a_version_that_does_not_work(checkout: Checkout, co
         checkout.deploy()
     assert checkout.deployed.alias() == "1"
     assert len(checkout.ups) == 1
+    checkout.code = HANDLER.replace("CODE", "three")
+    assert checkout.deploy().data["moved"] == {"embedding": {"from": "1", "to": "3"}}
+
+
+@pytest.mark.parametrize("section", ["{}", "{live_version: null}", "\n    live_version:", "'{\"memory_mb\": 512}'"])
+def test_a_section_however_it_is_written_is_of_a_function_that_is_deployed(checkout: Checkout, section: str) -> None:
+    """An empty one was taken for a function that is not deployed any more: what it published went live untried."""
+    before, _, _ = checkout.file.read_text().partition("  strata:embedding:")
+    checkout.file.write_text(f"{before}  strata:embedding: {section}\n")
+    checkout.code = "import no_such_module"
+    with pytest.raises(OpsError, match=r"version 2 of embedding: .*No module named"):
+        checkout.deploy()
+    assert checkout.deployed.alias() == "1"
     checkout.code = HANDLER.replace("CODE", "three")
     assert checkout.deploy().data["moved"] == {"embedding": {"from": "1", "to": "3"}}
 
