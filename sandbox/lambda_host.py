@@ -97,13 +97,20 @@ class LambdaHost:
         self._call("flush")
 
     def pid_of_connection(self, port: int) -> int | None:
-        """The function process whose TCP connection has this local port: who is calling a stand-in right now."""
+        """The function process whose TCP connection has this local port: who is calling a stand-in right now.
+
+        One that keeps from others of its user what it has open is found if no other that runs does so.
+        """
         inode = _socket_inode(port)
+        hidden: list[int] = []
         for environment in self.environments() if inode else ():
             pid = int(environment["pid"])
-            if any(f"socket:[{inode}]" in _open_files(each) for each in _family(pid)):
-                return pid
-        return None
+            try:
+                if any(f"socket:[{inode}]" in _open_files(each) for each in _family(pid)):
+                    return pid
+            except PermissionError:
+                hidden += [pid] if environment["state"] == "running" else []
+        return hidden[0] if len(hidden) == 1 else None
 
     def _call(self, action: str, wish: dict[str, Any] | None = None) -> Any:
         request = urllib.request.Request(f"{self.url}/_host/{action}", json.dumps(wish or {}).encode(), method="POST")  # noqa: S310
@@ -131,9 +138,13 @@ def _family(pid: int) -> Iterator[int]:
 
 
 def _open_files(pid: int) -> set[str]:
-    """What a process has open, as the kernel names it."""
+    """What a process has open, as the kernel names it.
+
+    Raises:
+        PermissionError: it hides that.
+    """
     found: set[str] = set()
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
                 found.add(os.readlink(descriptor))  # noqa: PTH115 - not a path

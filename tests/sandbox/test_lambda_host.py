@@ -592,13 +592,17 @@ def test_faults_by_number_happen_to_those_invocations_and_to_no_others(hosted: H
 CONNECT = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1]))).recv(1)"
 
 
-def test_the_function_behind_a_connection_of_a_process_that_it_started_is_found(hosted: Hosted) -> None:
+@pytest.mark.parametrize("hides", ["None", "ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)"], ids=["open", "hidden"])
+def test_the_function_behind_a_connection_of_a_process_that_it_started_is_found(hosted: Hosted, hides: str) -> None:
+    """Also where both keep what they have open from other processes of their user: root sees it all the same."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
+        child = f"import ctypes; {hides}; {CONNECT}"
         code = (
-            "import os, subprocess, sys\n"
+            "import ctypes, os, subprocess, sys\n"
             "def handler(e, c):\n"
-            f"    subprocess.run([sys.executable, '-c', {CONNECT!r}, str(e)], check=True)\n"
+            f"    {hides}\n"
+            f"    subprocess.run([sys.executable, '-c', {child!r}, str(e)], check=True)\n"
             "    return os.getpid()"
         )
         name = hosted.function(code)
