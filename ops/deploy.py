@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from components.names import PROJECT
 from components.stack_sections import RolloutSettings
+from ops.before_deploy import check_before
 from ops.canary import Move, found, roll_out
 from ops.errors import OpsError, UsageError
-from ops.lambda_calls import TEST_EVENT, call, smoke, verdict
+from ops.lambda_calls import smoke, try_version
 from ops.live_version import KEY
 from ops.load_stack import ROOT, load_stack
 from ops.pulumi_cli import run_update
@@ -45,9 +46,15 @@ class Deployment:
     live: Mapping[str, str] = field(default_factory=dict[str, str])
     """Function → version that traffic goes to; without those that the config pins, and without new ones."""
 
-    def up(self, *arguments: str, config_file: Path | None = None) -> None:
-        """One `pulumi up`."""
-        run_update(["--stack", self.name, "--config-file", str(config_file or self.file), *arguments], self.root)
+    def up(self, *arguments: str, live: Mapping[str, str]) -> None:
+        """One `pulumi up` with these functions' traffic at these versions, by a config file of its own."""
+        held = parse(self.file.read_text(encoding="utf-8"))
+        for key, version in live.items():
+            held.put(f"{PROJECT}:{key}", KEY, int(version))
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / self.file.name
+            file.write_text(held.text(), encoding="utf-8")
+            run_update(["--stack", self.name, "--config-file", str(file), *arguments], self.root)
 
 
 def deploy(
@@ -57,6 +64,7 @@ def deploy(
     root: Path = ROOT,
     all_at_once: bool = False,
     take_over: bool = False,
+    refresh: bool = False,
     say: Callable[[str], None] = lambda _: None,
     wait: Callable[[float], None] = time.sleep,
 ) -> Report:
@@ -66,10 +74,12 @@ def deploy(
         config_file: None is `Pulumi.<stack>.yaml`.
         all_at_once: leave out the config's steps.
         take_over: end what another deployment has begun to move: it was cut off.
+        refresh: put back what was edited outside Pulumi.
         say: progress callback.
 
     Raises:
-        OpsError: an update failed, a new version does not work, or an alarm started; says where traffic is.
+        OpsError: an update would do what nobody means, or failed; a new version does not work; an alarm started. Says
+            where traffic is.
     """
     if name == LOCAL:
         raise UsageError("the local cloud is deployed by `make up`")
@@ -78,11 +88,14 @@ def deploy(
         raise UsageError(no_config(file))
     plan = Deployment(name=name, file=file.resolve(), root=root, say=say)
     stack = load_stack(name, root=root, config_file=file)
-    if as_object(stack.outputs.get("functions")):
+    deployed = bool(as_object(stack.outputs.get("functions")))
+    if deployed:
         plan = with_live_versions(plan, stack)
+    check_before(stack if deployed else None, file, refresh=refresh)
+    if deployed:
         end_canaries(plan, stack, take_over=take_over)
     say("publish the new versions; traffic stays where it is")
-    publish(plan)
+    plan.up(*(["--refresh"] if refresh else []), live=plan.live)
     stack = load_stack(name, root=root, config_file=file)
     moves = new_versions(plan, stack)
     try_versions(stack, moves)
@@ -94,7 +107,9 @@ def deploy(
     if moves:
         say("move all traffic to the new versions")
         move_all(plan, stack, moves)
-    final = smoke(load_stack(name, root=root, config_file=file))
+    after = load_stack(name, root=root, config_file=file)
+    check_published(stack, after)
+    final = smoke(after)
     moved = {move.function.key: {"from": move.old, "to": move.new} for move in moves}
     notes = [f"{key}: version {one['from']} → {one['to']}" for key, one in moved.items()] or ["no new version"]
     return replace(final, data={"moved": moved, **final.data}, notes=[*final.notes, *notes])
@@ -136,17 +151,6 @@ def end_canaries(plan: Deployment, stack: Stack, *, take_over: bool) -> None:
         move_alias(client, stack.function(key), plan.live[key])
 
 
-def publish(plan: Deployment) -> None:
-    """`pulumi up` with `live_version` of every function set to what is live, in a config file of its own."""
-    held = parse(plan.file.read_text(encoding="utf-8"))
-    for key, version in plan.live.items():
-        held.put(f"{PROJECT}:{key}", KEY, int(version))
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / plan.file.name
-        file.write_text(held.text(), encoding="utf-8")
-        plan.up(config_file=file)
-
-
 def new_versions(plan: Deployment, stack: Stack) -> list[Move]:
     """Functions whose newest version is not the one that traffic goes to."""
     client = stack.client("lambda")
@@ -155,9 +159,12 @@ def new_versions(plan: Deployment, stack: Stack) -> list[Move]:
 
 
 def move_all(plan: Deployment, stack: Stack, moves: Sequence[Move]) -> None:
-    """`pulumi up` with the config as it is: for all functions or, if it fails, for none."""
+    """`pulumi up` with traffic at the versions that were tried: for all functions or, if it fails, for none.
+
+    Traffic would otherwise go to whatever this update publishes itself, which nobody has called.
+    """
     try:
-        plan.up("--skip-preview")
+        plan.up("--skip-preview", live={**plan.live, **{move.function.key: move.new for move in moves}})
     except OpsError as error:
         client = stack.client("lambda")
         for move in moves:
@@ -167,13 +174,32 @@ def move_all(plan: Deployment, stack: Stack, moves: Sequence[Move]) -> None:
         raise OpsError(f"{error}. All traffic is on the old versions again: fix the cause, and deploy again") from None
 
 
+def check_published(before: Stack, after: Stack) -> None:
+    """Nothing was published once the new versions had been tried.
+
+    Raises:
+        OpsError: something was; traffic is on the versions that were tried.
+    """
+    tried = before.functions
+    untried = [
+        f"version {function.published} of {key}"
+        for key, function in after.functions.items()
+        if key in tried and function.published != tried[key].published
+    ]
+    if untried:
+        raise OpsError(
+            f"{', '.join(untried)} was published while traffic moved, and nobody has tried it: the program or the "
+            "function was edited meanwhile. Traffic is on the versions that were tried; deploy again before anybody "
+            "runs a plain `pulumi up`"
+        )
+
+
 def try_versions(stack: Stack, moves: Sequence[Move]) -> None:
     """Call each new version by its number, and compare it with its triggers."""
     client = stack.invoker()
     wrong: list[str] = []
     for move in moves:
-        at_version = replace(move.function, alias=move.new)
-        problem, _ = verdict(call(client, at_version, TEST_EVENT))
+        problem = try_version(client, move.function, move.new)
         found = [problem] if problem is not None else fit_of(stack, move.function, move.new).problems
         wrong += [f"version {move.new} of {move.function.key}: {text}" for text in found]
     if wrong:

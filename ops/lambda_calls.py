@@ -6,7 +6,7 @@ import base64
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
@@ -193,6 +193,16 @@ def missing_version(answer: Answer, known: list[int] | None) -> tuple[str, str] 
         return None
     problem = f"the alias leads to version {answer.version}, which does not exist: set live_version to one that does"
     return problem, problem
+
+
+def try_version(client: LambdaClient, function: Function, version: str) -> str | None:
+    """What is wrong with a version's answer to the test event, called by its number; None: nothing.
+
+    Args:
+        client: from `Stack.invoker`.
+    """
+    problem, _ = verdict(call(client, replace(function, alias=version), TEST_EVENT))
+    return problem
 
 
 def verdict(answer: Answer) -> tuple[str | None, str]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from components.names import logical_name
 from ops.errors import OpsError, UsageError
+from ops.lambda_calls import try_version
 from ops.live_version import Edit, with_live_version
 from ops.pulumi_cli import run_pulumi
 from ops.report import Report
 from ops.stack_lock import running_updates
 from ops.version_fit import configuration, differences, fit_of
-from ops.versions import live_version, newest_version, published_versions, shares
+from ops.versions import live_version, newest_version, published_versions, shares, told
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -29,38 +30,59 @@ CANDIDATES = 10
 """Newest versions among which one that fits is looked for."""
 
 
-def rollback(stack: Stack, key: str, *, to: str = PREVIOUS, dry_run: bool = False, force: bool = False) -> Report:
+def rollback(
+    stack: Stack,
+    key: str,
+    *,
+    to: str = PREVIOUS,
+    dry_run: bool = False,
+    force: bool = False,
+    untested: bool = False,
+) -> Report:
     """Move a function's alias.
 
     Args:
-        to: a version's number, `previous` (the newest one below where the alias is), or `latest` (the newest that
-            `pulumi up` published, and `live_version` is removed from the config).
-        dry_run: change nothing, say what would change.
+        to: a version's number, `previous` (in a canary the version that it began from; else the newest one that works
+            below where the alias is), or `latest` (the newest that `pulumi up` published, and `live_version` is
+            removed from the config).
+        dry_run: change nothing, say what would change; the version is called with its test event all the same.
         force: also while an update of the stack is running.
+        untested: do not call the version first.
 
     Raises:
-        OpsError: an update is running, the version does not fit today's triggers, or a step failed; says what is true.
+        OpsError: an update is running, the version does not fit today's triggers or fails its test event, or a step
+            failed; says what is true.
     """
     function = stack.function(key)
     stack.check_account()
     client = stack.client("lambda")
     remarks = look_for_updates(stack, force=force or dry_run)
     now = live_version(client, function)
+    canary = shares(client, function)
     versions = published_versions(client, function)
-    newest = newest_version(client, function)
-    target = newest if to == LATEST else choose(to, now=now, versions=versions, key=key)
+    if to == PREVIOUS and not canary:
+        target, passed_over = newest_that_works(stack, function, now=now, versions=versions, untested=untested)
+        remarks += passed_over
+    else:
+        named = {PREVIOUS: now, LATEST: newest_version(client, function)}
+        target = named[to] if to in named else chosen(to, versions=versions, key=key)
     if target != now:
         remarks += check_fit(stack, function, target, now=now, versions=versions)
+        # What `newest_that_works` found has been called already.
+        if to != PREVIOUS and not untested:
+            check_answer(stack, function, target)
     # The edit is made in memory first: a config file that cannot be edited stops the rollback before anything moves.
     edit = None
     if stack.config_file is not None:
         edit = with_live_version(stack.config_file, key, None if to == LATEST else target)
     if not dry_run:
-        if target != now or shares(client, function):
+        if target != now or canary:
             move_alias(client, function, target)
         write(edit, key=key, target=target)
         follow(stack, function, target)
         look_again(client, function, target)
+    if canary:
+        remarks.insert(0, f"the canary {'would end' if dry_run else 'has ended'}: {told(canary)} of the traffic before")
     return report(function, edit, now=now, target=target, dry_run=dry_run, remarks=remarks)
 
 
@@ -96,6 +118,45 @@ def check_fit(stack: Stack, function: Function, target: str, *, now: str, versio
     return [*([f"version {target} has {', '.join(found)}"] if found else []), *fit.notes]
 
 
+def check_answer(stack: Stack, function: Function, target: str) -> None:
+    """Refuse a version that fails its test event: it may never have been live."""
+    problem = try_version(stack.invoker(), function, target)
+    if problem is not None:
+        raise OpsError(
+            f"version {target} of {function.key} fails its test event: {problem}. Traffic stays at the version that "
+            "has it. Choose another version, or move traffic there all the same with --untested"
+        )
+
+
+def newest_that_works(
+    stack: Stack, function: Function, *, now: str, versions: list[int], untested: bool
+) -> tuple[str, list[str]]:
+    """The newest version below where the alias is that fits and answers, and why newer ones were passed over.
+
+    Which of them have been live is written nowhere. A deployment that was refused leaves its version behind.
+
+    Raises:
+        OpsError: there is none.
+    """
+    below = [version for version in versions if now.isdigit() and version < int(now)]
+    passed_over: list[str] = []
+    for version in map(str, reversed(below[-CANDIDATES:])):
+        problems = fit_of(stack, function, version).problems
+        if not problems and not untested:
+            problem = try_version(stack.invoker(), function, version)
+            problems = [] if problem is None else [f"it fails its test event: {problem}"]
+        if not problems:
+            return version, passed_over
+        passed_over.append(f"version {version} was passed over: {'; '.join(problems)}")
+    if passed_over:
+        raise OpsError(
+            f"the alias is at version {now}, and no older one works: {'. '.join(passed_over)}. --untested does not "
+            "call them first"
+        )
+    known = ", ".join(map(str, versions[-10:])) or "none"
+    raise OpsError(f"the alias is at version {now}, and no older one is left (there are: {known})")
+
+
 def look_again(client: LambdaClient, function: Function, target: str) -> None:
     """The alias after all of it."""
     now = live_version(client, function)
@@ -106,14 +167,9 @@ def look_again(client: LambdaClient, function: Function, target: str) -> None:
         )
 
 
-def choose(to: str, *, now: str, versions: list[int], key: str) -> str:
-    """The version that `to` means; what does not exist is refused with what does."""
+def chosen(to: str, *, versions: list[int], key: str) -> str:
+    """The version of this number; one that does not exist is refused with those that do."""
     known = ", ".join(map(str, versions[-10:])) or "none"
-    if to == PREVIOUS:
-        below = [version for version in versions if now.isdigit() and version < int(now)]
-        if not below:
-            raise OpsError(f"the alias is at version {now}, and no older one is left (there are: {known})")
-        return str(below[-1])
     if to not in map(str, versions):
         raise UsageError(f"function {key} has no version {to!r}; the newest are: {known} (or say: previous, latest)")
     return to

@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.type_defs import FunctionConfigurationTypeDef
 
     from ops.stack import Function
+
+CODE = "CodeSha256"
+CONFIGURATION = (
+    "Architectures",
+    "Environment",
+    "EphemeralStorage",
+    "Handler",
+    "ImageConfigResponse",
+    "Layers",
+    "LoggingConfig",
+    "MemorySize",
+    "Role",
+    "Runtime",
+    "Timeout",
+    "TracingConfig",
+    "VpcConfig",
+)
+"""What a version has beside its code."""
+
+
+def versions_of(client: LambdaClient, function: Function) -> dict[str, FunctionConfigurationTypeDef]:
+    """Version, `$LATEST` among them → its configuration."""
+    pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=function.name)
+    return {version["Version"]: version for page in pages for version in page["Versions"]}
+
+
+def edits(
+    latest: Mapping[str, Any], published: Mapping[str, Any], keys: Sequence[str] = (CODE, *CONFIGURATION)
+) -> list[str]:
+    """What `$LATEST` has otherwise than the version that was published last, by AWS's names."""
+    return [key for key in keys if latest.get(key) != published.get(key)]
 
 
 def published_versions(client: LambdaClient, function: Function) -> list[int]:

@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_stack(parser)
     parser.add_argument("--all-at-once", action="store_true", help="without the steps of strata:rollout")
     parser.add_argument("--take-over", action="store_true", help="end the canary of a deployment that was cut off")
+    parser.add_argument("--refresh", action="store_true", help="put back what was edited outside Pulumi")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         config_file=arguments.config_file,
         all_at_once=arguments.all_at_once,
         take_over=arguments.take_over,
+        refresh=arguments.refresh,
         say=lambda text: print(f"{text} …", file=sys.stderr, flush=True),
     )
     return show(report, as_json=arguments.json)

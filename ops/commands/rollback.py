@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("function")
     parser.add_argument("--to", default="previous", help="a version, `previous` (default), or `latest`")
     parser.add_argument("--dry-run", action="store_true", help="say what would happen")
+    parser.add_argument("--untested", action="store_true", help="do not call the version with its test event first")
     parser.add_argument("--force", action="store_true", help="also while an update of the stack is running")
 
 
@@ -27,6 +28,11 @@ def run(arguments: argparse.Namespace) -> int:
     from ops.rollback import rollback
 
     report = rollback(
-        load(arguments), arguments.function, to=arguments.to, dry_run=arguments.dry_run, force=arguments.force
+        load(arguments),
+        arguments.function,
+        to=arguments.to,
+        dry_run=arguments.dry_run,
+        force=arguments.force,
+        untested=arguments.untested,
     )
     return show(report, as_json=arguments.json)

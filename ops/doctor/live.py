@@ -11,32 +11,37 @@ from layer_builds.plan import ALL_TARGETS
 from ops import secret
 from ops.aws_errors import code_of
 from ops.doctor.patient import Check, Finding, Patient
+from ops.pins import missing_pins, newest_of
 from ops.stack import LOCAL
 from ops.values import as_list, as_object
 from ops.version_fit import fit_of
-from ops.versions import live_version, shares, told
+from ops.versions import edits, live_version, published_versions, shares, told, versions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mypy_boto3_lambda import LambdaClient
-    from mypy_boto3_lambda.type_defs import FunctionConfigurationTypeDef
-
     from ops.stack import Function, Stack
 
-CODE_AND_CONFIGURATION = ("CodeSha256", "Timeout", "MemorySize", "Handler", "Runtime", "Layers", "Environment")
-"""What makes one version differ from another."""
-EDITED = "`pulumi up --refresh` puts its settings back; the next change of either publishes the repository's code"
+EDITED = (
+    "`ops deploy --refresh` puts its settings or its image back; the code of a zip is the repository's again with the "
+    "next version"
+)
 STRANGE = "nothing leads there, and nothing will by itself; delete it, so nobody rolls back to it: "
 
 
 def check_live_versions(patient: Patient) -> Iterator[Finding]:
     """Whether the version that traffic goes to exists and fits its triggers."""
     if patient.stack is None:
-        yield from versions_of_a_new_stack(patient)
         return
     for function in patient.stack.functions.values():
-        yield from live_findings(patient, patient.stack, function)
+        yield from live_findings(patient.stack, function)
+
+
+def check_pinned_versions(patient: Patient) -> Iterator[Finding]:
+    """Whether each `live_version` of the config exists: no preview asks AWS for that."""
+    for key, found in missing_pins(patient.stack, patient.config).items():
+        remedy = f"`python -m ops rollback --stack {patient.name} {key} --to latest`, or a version that exists"
+        yield Finding(f"live_version of {key}", "fail", found, remedy if patient.stack else "remove live_version")
 
 
 def check_code(patient: Patient) -> Iterator[Finding]:
@@ -53,40 +58,24 @@ def check_code(patient: Patient) -> Iterator[Finding]:
             found = f"version {', '.join(others)} was published outside Pulumi, after version {ours}"
             delete = f"`aws lambda delete-function --function-name {function.name} --qualifier {others[0]}`"
             yield Finding(title, "warn", found, f"{STRANGE}{delete}")
-        if ours in numbers and differ(versions["$LATEST"], versions[str(ours)]):
-            found = f"$LATEST is not what was published last, version {ours}: it was edited outside Pulumi"
+        if ours in numbers and (edited := edits(versions["$LATEST"], versions[str(ours)])):
+            found = (
+                f"$LATEST is not what was published last, version {ours}: it was edited outside Pulumi "
+                f"({', '.join(edited)})"
+            )
             yield Finding(title, "warn", found, EDITED)
 
 
-def versions_of(client: LambdaClient, function: Function) -> dict[str, FunctionConfigurationTypeDef]:
-    """Version, `$LATEST` among them → its configuration."""
-    pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=function.name)
-    return {version["Version"]: version for page in pages for version in page["Versions"]}
-
-
-def versions_of_a_new_stack(patient: Patient) -> Iterator[Finding]:
-    """A `live_version` in the config of a stack that has no versions yet."""
-    for key, values in patient.config.items():
-        version = (as_object(values) or {}).get("live_version")
-        if version is not None:
-            found = f"{key}.live_version is {version}, and the stack is not deployed: it has no version"
-            yield Finding("live versions", "fail", found, "remove live_version for the first deployment")
-
-
-def live_findings(patient: Patient, stack: Stack, function: Function) -> Iterator[Finding]:
+def live_findings(stack: Stack, function: Function) -> Iterator[Finding]:
     """One function."""
     client = stack.client("lambda")
-    versions = versions_of(client, function)
-    numbers = sorted(int(version) for version in versions if version.isdigit())
-    wanted = patient.section(f"strata:{function.key}").get("live_version")
-    live = live_version(client, function)
+    live, versions = live_version(client, function), published_versions(client, function)
     title = f"live version of {function.key}"
-    for version, whose in {live: "the alias leads to", **({str(wanted): "live_version is"} if wanted else {})}.items():
-        if version not in versions:
-            known = ", ".join(map(str, numbers[-5:])) or "none"
-            remedy = f"`python -m ops rollback --stack {stack.name} {function.key} --to latest`"
-            yield Finding(title, "fail", f"{whose} {version}, which does not exist; the newest are {known}", remedy)
-            return
+    if live not in map(str, versions):
+        remedy = f"`python -m ops rollback --stack {stack.name} {function.key} --to latest`"
+        found = f"the alias leads to {live}, which does not exist; {newest_of(versions)}"
+        yield Finding(title, "fail", found, remedy)
+        return
     if others := shares(client, function):
         found = (
             f"the alias leads to version {live}, and gives {told(others)} a share: a canary is running, or was cut off"
@@ -97,11 +86,6 @@ def live_findings(patient: Patient, stack: Stack, function: Function) -> Iterato
         yield Finding(title, "fail", f"version {live}: {problem}", "as said, or `python -m ops rollback`")
     if not fit.problems:
         yield Finding(title, "ok", f"version {live} fits its triggers", "; ".join(fit.notes))
-
-
-def differ(latest: Mapping[str, Any], published: Mapping[str, Any]) -> bool:
-    """Whether `$LATEST` has other code or another configuration than a published version."""
-    return any(latest.get(key) != published.get(key) for key in CODE_AND_CONFIGURATION)
 
 
 def check_names(patient: Patient) -> Iterator[Finding]:
@@ -196,6 +180,7 @@ LIVE: Final[tuple[Check, ...]] = (
     check_account,
     check_names,
     check_live_versions,
+    check_pinned_versions,
     check_code,
     check_artifacts,
     check_secrets,

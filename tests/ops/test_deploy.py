@@ -18,7 +18,6 @@ from ops.canary import Move, MovedError, found, give, give_back, roll_out
 from ops.cli import main
 from ops.deploy import deploy
 from ops.doctor.live import live_findings
-from ops.doctor.patient import Patient
 from ops.errors import OpsError, UsageError
 from ops.rollback import rollback
 from tests.ops.archives import archive
@@ -58,6 +57,10 @@ class Checkout:
         self.deployed, self.folder = deployed, folder
         self.code: str | None = None
         """What the next update publishes."""
+        self.code_at_last: str | None = None
+        """What the second update publishes."""
+        self.configuration = {"Timeout": 3, "Environment": {"Variables": dict[str, str]()}}
+        """What the program says of the function."""
         self.fails_after: int | None = None
         """So many updates succeed; the next one fails when it has moved the alias."""
         self.ups: list[tuple[list[str], str]] = []
@@ -85,10 +88,12 @@ class Checkout:
         self.outputs.write_text(json.dumps(self.deployed.outputs))
         client, name = self.deployed.client("lambda"), self.deployed.function["name"]
         if self.code is not None:
+            if "--refresh" in arguments or self.configuration["Timeout"] != 3:
+                client.update_function_configuration(FunctionName=name, **self.configuration)
             client.update_function_code(FunctionName=name, ZipFile=archive(self.code))
             self.deployed.function["published"] = client.publish_version(FunctionName=name)["Version"]
             self.outputs.write_text(json.dumps(self.deployed.outputs))
-            self.code = None
+        self.code, self.code_at_last = self.code_at_last, None
         pinned = read_section(config).get("live_version")
         version = self.deployed.function["published"] if pinned is None else str(pinned)
         client.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
@@ -125,8 +130,9 @@ def test_a_new_version_is_called_by_its_number_before_traffic_moves_to_it(checko
     assert (report.ok, report.data["moved"]) == (True, {"embedding": {"from": "1", "to": "2"}})
     assert checkout.deployed.alias() == "2"
     [(_, held), (_, final)] = checkout.ups
-    assert "live_version: 1" in held
-    assert final == before == checkout.file.read_text(), "the stack's own file was not touched"
+    assert read_section(held)["live_version"] == 1
+    assert read_section(final)["live_version"] == 2, "the version that was tried, whatever else is published"
+    assert before == checkout.file.read_text(), "the stack's own file was not touched"
 
 
 @pytest.mark.parametrize(
@@ -172,8 +178,7 @@ def test_an_update_that_fails_when_traffic_moves_leaves_all_of_it_where_it_was(c
 
 def test_a_new_version_that_does_not_fit_its_queue_gets_no_traffic(checkout: Checkout) -> None:
     deployed = checkout.deployed
-    deployed.client("lambda").update_function_configuration(FunctionName=deployed.function["name"], Timeout=300)
-    checkout.code = HANDLER
+    checkout.code, checkout.configuration["Timeout"] = HANDLER, 300
     with pytest.raises(OpsError, match="visibility timeout 30 s"):
         checkout.deploy()
     assert deployed.alias() == "1"
@@ -195,6 +200,43 @@ def test_a_version_that_somebody_published_in_the_console_gets_no_traffic(checko
     checkout.code = HANDLER.replace("CODE", "three")
     assert checkout.deploy().data["moved"] == {"embedding": {"from": "1", "to": "3"}}
     assert checkout.deployed.alias() == "3"
+
+
+@pytest.mark.parametrize("edit", [{"Timeout": 25}, {"Environment": {"Variables": {"DEBUG": "1"}}}])
+def test_what_was_edited_in_the_console_does_not_go_live(checkout: Checkout, edit: dict[str, Any]) -> None:
+    """The provider changes what the program changed: an edited timeout was in the next version."""
+    client, name = checkout.deployed.client("lambda"), checkout.deployed.function["name"]
+    client.update_function_configuration(FunctionName=name, **edit)
+    checkout.code = HANDLER.replace("CODE", "two")
+    [key] = edit
+    with pytest.raises(
+        OpsError, match=rf"embedding: \$LATEST has another {key} than version 1, .*--stack dev --refresh"
+    ):
+        checkout.deploy()
+    assert checkout.ups == []
+    assert checkout.deploy(refresh=True).data["moved"] == {"embedding": {"from": "1", "to": "2"}}
+    assert [("--refresh" in arguments) for arguments, _ in checkout.ups] == [True, False]
+    live = client.get_function_configuration(FunctionName=name, Qualifier="live")
+    assert (live["Timeout"], "DEBUG" in str(live.get("Environment"))) == (3, False)
+
+
+def test_what_the_second_update_publishes_gets_no_traffic(checkout: Checkout) -> None:
+    """The report said version 4, and the alias was at 5, which nobody had called."""
+    checkout.code, checkout.code_at_last = HANDLER.replace("CODE", "two"), "import no_such_module"
+    with pytest.raises(OpsError, match=r"version 3 of embedding was published while traffic moved.*deploy again"):
+        checkout.deploy()
+    assert checkout.deployed.alias() == "2"
+
+
+def test_a_version_that_is_pinned_and_does_not_exist_stops_a_deployment_before_it_begins(checkout: Checkout) -> None:
+    """The preview was green, the update failed half-way or moved traffic to nothing."""
+    checkout.file.write_text(checkout.file.read_text().replace("memory_mb: 512", "live_version: 99"))
+    with pytest.raises(OpsError, match=r"embedding: live_version is 99, which does not exist; the newest are 1"):
+        checkout.deploy()
+    checkout.outputs.write_text("{}")
+    with pytest.raises(OpsError, match=r"live_version is 99, and the function is not deployed"):
+        checkout.deploy()
+    assert checkout.ups == []
 
 
 def test_a_first_deployment_is_one_update_and_its_functions_answer(checkout: Checkout) -> None:
@@ -223,8 +265,7 @@ def test_a_canary_that_is_under_way_is_not_deployed_into_and_one_that_was_cut_of
     with pytest.raises(OpsError, match=r"embedding: version 2 with 10 % of the traffic\. Another .*--take-over"):
         checkout.deploy()
     assert checkout.ups == []
-    patient = Patient("dev", checkout.folder, {}, {}, deployed.stack)
-    [canary, _] = live_findings(patient, deployed.stack, move.function)
+    [canary, _] = live_findings(deployed.stack, move.function)
     assert (canary.state, "gives version 2 with 10 % a share" in canary.found) == ("warn", True)
     checkout.code = HANDLER.replace("CODE", "three")
     assert checkout.deploy(take_over=True).data["moved"] == {"embedding": {"from": "1", "to": "3"}}

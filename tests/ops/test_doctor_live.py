@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ops.doctor.live import check_account, check_alarms, check_artifacts, check_code, check_live_versions, check_names
+from ops.doctor.live import (
+    check_account,
+    check_alarms,
+    check_artifacts,
+    check_code,
+    check_live_versions,
+    check_names,
+    check_pinned_versions,
+)
 from ops.doctor.patient import Patient
 from tests.ops.archives import archive
 
@@ -43,21 +51,26 @@ def test_a_live_version_that_does_not_fit_is_a_failure(deployed: Deployed) -> No
 
 @pytest.mark.parametrize("place", ["alias", "config"])
 def test_a_live_version_that_does_not_exist_is_a_failure(deployed: Deployed, place: str) -> None:
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = {"strata:embedding": {"live_version": 99}}
+    check = check_pinned_versions
     if place == "alias":
         client = deployed.client("lambda")
         client.update_alias(FunctionName=deployed.function["name"], Name="live", FunctionVersion="99")
-    else:
-        config = {"strata:embedding": {"live_version": 99}}
-    [finding] = found(check_live_versions, deployed.stack, config)
+        check = check_live_versions
+    [finding] = found(check, deployed.stack, config)
     assert finding.state == "fail"
     assert "99, which does not exist; the newest are 1" in finding.found
     assert "--to latest" in finding.remedy
 
 
+@pytest.mark.parametrize("section", [{"live_version": 1}, {"live_version": None}, {}, None])
+def test_a_pin_to_a_version_that_exists_and_none_at_all_are_well(deployed: Deployed, section: object) -> None:
+    assert found(check_pinned_versions, deployed.stack, {"strata:embedding": section, "aws:region": "x"}) == []
+
+
 def test_a_new_stack_has_no_version_to_be_live() -> None:
-    [finding] = found(check_live_versions, None, {"strata:embedding": {"live_version": 1}, "aws:region": "x"})
-    assert (finding.state, "the stack is not deployed" in finding.found) == ("fail", True)
+    [finding] = found(check_pinned_versions, None, {"strata:embedding": {"live_version": 1}, "aws:region": "x"})
+    assert (finding.state, "the function is not deployed" in finding.found) == ("fail", True)
 
 
 @pytest.mark.parametrize("edit", ["code", "configuration"])

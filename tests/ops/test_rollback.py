@@ -11,6 +11,7 @@ import pytest
 from ops.errors import OpsError, UsageError
 from ops.rollback import rollback
 from ops.stack_lock import running_updates
+from tests.ops.archives import archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +35,55 @@ def test_without_a_version_it_goes_to_the_one_before_and_writes_it_down(deployed
     assert deployed.alias() == "2"
     after = deployed.config_file.read_text()
     assert after.replace("    live_version: 2\n", "") == before, "one line more, and every comment kept"
+
+
+def broken(deployed: Deployed) -> str:
+    """A version that cannot be imported: a deployment published it, and traffic never met it."""
+    client, name = deployed.client("lambda"), deployed.function["name"]
+    client.update_function_code(FunctionName=name, ZipFile=archive("import no_such_module"))
+    return str(client.publish_version(FunctionName=name)["Version"])
+
+
+def test_previous_passes_over_a_version_that_was_refused_when_it_was_deployed(deployed: Deployed) -> None:
+    """Traffic went to the version below, which had failed its test and had never been live."""
+    bad, good = broken(deployed), deployed.publish("three")
+    deployed.client("lambda").update_alias(FunctionName=deployed.function["name"], Name="live", FunctionVersion=good)
+    report = rollback(deployed.stack, "embedding")
+    assert (report.data["from"], report.data["to"], deployed.alias()) == (good, "1", "1")
+    assert f"version {bad} was passed over: it fails its test event: " in report.notes[-1]
+
+
+def test_a_version_that_fails_its_test_event_is_refused_unless_nobody_is_to_call_it(deployed: Deployed) -> None:
+    bad = broken(deployed)
+    for dry_run in (True, False):
+        with pytest.raises(OpsError, match=rf"version {bad} .*fails its test event: .*no_such_module.*--untested"):
+            rollback(deployed.stack, "embedding", to=bad, dry_run=dry_run)
+    assert (deployed.alias(), "live_version" in deployed.config_file.read_text()) == ("1", False)
+    rollback(deployed.stack, "embedding", to=bad, untested=True)
+    assert deployed.alias() == bad
+
+
+def test_when_no_older_version_works_traffic_stays_and_each_reason_is_said(deployed: Deployed) -> None:
+    client, name = deployed.client("lambda"), deployed.function["name"]
+    bad, good = broken(deployed), deployed.publish("three")
+    client.update_alias(FunctionName=name, Name="live", FunctionVersion=good)
+    client.delete_function(FunctionName=name, Qualifier="1")
+    with pytest.raises(OpsError, match=rf"no older one works: version {bad} was passed over: .*no_such_module"):
+        rollback(deployed.stack, "embedding")
+    assert deployed.alias() == good
+
+
+def test_previous_in_a_canary_ends_it(deployed: Deployed) -> None:
+    """The version that has the main share is the good one: traffic went to the one below."""
+    at_three(deployed)
+    client, name = deployed.client("lambda"), deployed.function["name"]
+    weights = {"AdditionalVersionWeights": {deployed.publish("four"): 0.1}}
+    client.update_alias(FunctionName=name, Name="live", FunctionVersion="3", RoutingConfig=weights)
+    report = rollback(deployed.stack, "embedding")
+    alias = client.get_alias(FunctionName=name, Name="live")
+    assert (alias["FunctionVersion"], alias.get("RoutingConfig")) == ("3", None)
+    assert "the canary has ended: version 4 with 10 % of the traffic before" in report.notes
+    assert "live_version: 3" in deployed.config_file.read_text(), "else the next update gives version 4 everything"
 
 
 def test_latest_takes_the_line_out_again(deployed: Deployed) -> None:

@@ -116,6 +116,14 @@ def test_a_deployment_comes_after_the_checks_of_its_very_commit() -> None:
     assert not any("pulumi up" in script for script in scripts), "it would move traffic to what nobody has called"
 
 
+def test_after_a_failed_deployment_a_rollback_is_not_the_first_advice() -> None:
+    """Traffic was on the good version already, and the summary sent people to the one before it."""
+    [job] = workflow("deploy.yml")["jobs"].values()
+    first, second, _ = [line for line in job["steps"][-1]["run"].splitlines() if "echo" in line]
+    assert "nothing is to be rolled back" in first
+    assert re.search("Only if .* all traffic was moved.*ops rollback", second)
+
+
 def test_the_cli_is_of_the_same_version_as_the_sdk() -> None:
     found = re.search(r'name = "pulumi"\nversion = "([^"]+)"', (ROOT / "uv.lock").read_text())
     assert found
