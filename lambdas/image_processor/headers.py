@@ -5,6 +5,7 @@ What the PDF says about an image and what the image says may differ, and decoder
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,13 +16,12 @@ _JPX_START = b"\xff\x4f\xff\x51"
 _JPX_SIZE = struct.Struct(">HHIIIIIIIIH")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_FRAME_BYTES = 10
-_JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xDA)})
-"""Markers without a length."""
+_JPEG_NEXT = re.compile(rb"(?:\xff+[\x01\xd0-\xd9])*\xff+(?=[^\xff])")
+"""What may stand before the next marker with a length: padding, and markers without one."""
 _JPEG_APPLICATIONS = frozenset(range(0xE0, 0xF0))
 _JPEG_SCAN = 0xDA
 _JPEG_PADDING = 16
 """Bytes that may follow a JPEG's end."""
-_MARKER = 0xFF
 _JBIG2_PAGE = 48
 _JBIG2_UNKNOWN = 0xFFFFFFFF
 
@@ -67,12 +67,10 @@ def stripped_jpeg(data: bytes, kept: frozenset[int]) -> bytes | None:
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Marker, start and end of each segment, the first scan's header the last."""
-    at = data.find(b"\xff\xd8") + 2
-    while 2 <= at <= len(data) - 4 and data[at] == _MARKER:  # noqa: PLR2004
-        marker = data[at + 1]
-        if marker == _MARKER or marker in _JPEG_ALONE:
-            at += 1 if marker == _MARKER else 2
-            continue
+    start = data.find(b"\xff\xd8")
+    at = start + 2
+    while start >= 0 and at <= len(data) - 4 and (found := _JPEG_NEXT.match(data, at)):
+        marker, at = data[found.end()], found.end() - 1
         end = at + 2 + max(2, int.from_bytes(data[at + 2 : at + 4]))
         yield marker, at, end
         if marker == _JPEG_SCAN:

@@ -1,14 +1,15 @@
 """Image objects as the PDF stores them: which a page can draw, how large they are, their bytes.
 
 What would be dangerous or wrong to hand to MuPDF is changed here, in memory, before a page is drawn: an image with more
-pixels than allowed becomes a single one and is remembered as refused; Lab colour spaces are replaced (`lab`).
+pixels than allowed, or with more data than pixels need, becomes a single pixel and is remembered as refused; Lab colour
+spaces are replaced (`lab`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lambdas.image_processor import headers, lab
+from lambdas.image_processor import filters, headers, lab
 from lambdas.image_processor.document import UnreadableError, readable
 from lambdas.image_processor.engine import mupdf
 
@@ -24,8 +25,15 @@ CODED: dict[str, Callable[[bytes], headers.CodedSize | None]] = {
     "DCT": headers.jpeg,
     "JBIG2Decode": headers.jbig2,
 }
+IMAGE_FILTERS = frozenset({*CODED, "CCITTFaxDecode", "CCF"})
+"""Those that are an image's format: the last, or the image is none."""
 USUAL_COMPONENTS = 4
 """An image with more takes as much memory as one with so many more pixels."""
+DATA_PER_PIXEL = 10
+"""Bytes of an image's coded data, at most: four components of 16 bits that did not get smaller, and a quarter more."""
+SPARE_BYTES = 16 * 1024**2
+"""Of its data that are not pixels; and of a profile, a palette, or another stream that it uses."""
+NO_MEMORY = "it needs more memory than the function has"
 CODED_FORMATS: dict[int, Format] = {
     mupdf.FZ_IMAGE_JPEG: "jpeg",
     mupdf.FZ_IMAGE_JPX: "jpx",
@@ -41,6 +49,8 @@ class StoredImages:
         self._pdf = document.pdf
         self._max_pixels = max_pixels
         self._sizes: dict[int, set[tuple[int, int]]] = {}
+        self._long: dict[int, bool] = {}
+        """Streams that images use, by number, and whether they are too long."""
         self.refused: dict[int, str] = {}
         """Object number to the reason."""
 
@@ -94,31 +104,72 @@ class StoredImages:
     def _prepare(self, number: int, image: Any) -> None:
         if number in self._sizes:
             return
-        own = self._said(image)
-        self._sizes[number] = {(size.width, size.height) for size in own}
         masks = (mupdf.pdf_dict_gets(image, key) for key in ("SMask", "Mask"))
-        for size in (*own, *(size for mask in masks if mupdf.pdf_is_stream(mask) for size in self._said(mask))):
-            if size.width * size.height * max(1, size.components / USUAL_COMPONENTS) > self._max_pixels:
-                self.refused[number] = too_many_pixels(size.width, size.height, self._max_pixels)
-                self._sizes[number] = {(1, 1)}
-                _empty(self._pdf, image)
-                return
+        try:
+            self._sizes[number] = {(size.width, size.height) for size in self._checked(image)}
+            for mask in masks:
+                if mupdf.pdf_is_stream(mask):
+                    self._checked(mask)
+        except _RefusedError as error:
+            self.refused[number] = str(error)
+            self._sizes[number] = {(1, 1)}
+            _empty(self._pdf, image)
+            return
         _replace_lab(self._pdf, image)
 
-    def _said(self, image: Any) -> list[headers.CodedSize]:
-        """What the PDF, and what the coded image says of its size."""
+    def _checked(self, image: Any) -> list[headers.CodedSize]:
+        """What the PDF, and what the coded image says of its size.
+
+        Raises:
+            _RefusedError: decoding it would take more memory than its pixels are worth.
+        """
+        if not IMAGE_FILTERS.isdisjoint(filters.names(image)[:-1]):
+            raise _RefusedError("an image's format is its last filter, and here others follow it")
         width, height = (max(0, mupdf.pdf_dict_get_int(image, mupdf.pdf_new_name(key))) for key in ("Width", "Height"))
         named = headers.CodedSize(width, height, 1)
-        reader = CODED.get(coding(image))
-        if reader is None:
-            return [named]
+        self._weigh(named)
         try:
-            with readable():
-                stream = mupdf.pdf_load_compressed_stream(self._pdf, mupdf.pdf_to_num(image), 0)
-                coded = reader(coded_file(stream.m_internal)[1])
+            self._check_helpers(image)
+            coded = self._coded(image, named)
         except UnreadableError:  # MuPDF will say so again when it is decoded
             coded = None
+        except MemoryError:
+            raise _RefusedError(NO_MEMORY) from None
         return [named] if coded is None else [named, coded]
+
+    def _coded(self, image: Any, named: headers.CodedSize) -> headers.CodedSize | None:
+        """What the coded image says, after a look at how much data it has."""
+        reader, data = CODED.get(coding(image)), filters.Coded(self._pdf, image)
+        head = data.head() if reader else b""
+        size = reader(head) if reader else None
+        weight = max(self._weigh(each) for each in (named, size) if each)
+        if not data.inflates:
+            return size
+        if size is None and len(head) == filters.HEAD_BYTES:
+            raise _RefusedError(f"too_large: its size is not in the first {filters.HEAD_BYTES:,} bytes of its data")
+        most = weight * DATA_PER_PIXEL + SPARE_BYTES
+        if data.is_longer(most):
+            raise _RefusedError(f"too_large: its data inflates to more than {most:,} bytes")
+        return size
+
+    def _weigh(self, size: headers.CodedSize) -> int:
+        """Return its pixels, more where it has many components."""
+        weight = int(size.width * size.height * max(1, size.components / USUAL_COMPONENTS))
+        if weight > self._max_pixels:
+            raise _RefusedError(too_many_pixels(size.width, size.height, self._max_pixels))
+        return weight
+
+    def _check_helpers(self, image: Any) -> None:
+        for stream in filters.helpers(image):
+            number = mupdf.pdf_to_num(stream)
+            if number not in self._long:
+                self._long[number] = filters.is_longer(stream, SPARE_BYTES)
+            if self._long[number]:
+                raise _RefusedError(f"too_large: object {number}, which it uses, is over {SPARE_BYTES:,} bytes")
+
+
+class _RefusedError(Exception):
+    """An image is not to be decoded; says why."""
 
 
 def coded_file(coded: Any) -> tuple[Format, bytes]:

@@ -12,7 +12,7 @@ from lambdas.image_processor.errors import ProcessingError
 from lambdas.image_processor.pixels import Decoder, png
 from lambdas.image_processor.planes import Picture
 from lambdas.image_processor.shown import POINTS_PER_INCH, Shown, images_of
-from lambdas.image_processor.stored import StoredImages, too_many_pixels
+from lambdas.image_processor.stored import NO_MEMORY, StoredImages, too_many_pixels
 
 if TYPE_CHECKING:
     from lambdas.image_processor.request import Request
@@ -43,9 +43,6 @@ def run(data: bytes, request: Request, max_pixels: int, send: Send) -> dict[str,
     except ProcessingError as error:
         return dict(error.answer())
     return {"page_count": document.page_count, "skipped": task.skipped, "pages": task.pages()}
-
-
-NO_MEMORY = "it needs more memory than the function has"
 
 
 class _Task:
@@ -130,9 +127,9 @@ class _Extraction(_Task):
                 continue
             try:
                 address = self._stored.address(stored[xref])
-            except UnreadableError as error:
+            except (UnreadableError, MemoryError) as error:
                 self._known[xref] = None
-                self._skip(page, xref, str(error))
+                self._skip(page, xref, _reason(error))
                 continue
             self._last_seen.setdefault(xref, -1)
             if waiting.pop(address, None) is not None:
@@ -154,7 +151,7 @@ class _Extraction(_Task):
         except (UnreadableError, MemoryError) as error:
             if xref:
                 self._known[xref] = None
-            self._skip(page, xref, str(error) if isinstance(error, UnreadableError) else NO_MEMORY)
+            self._skip(page, xref, _reason(error))
             return
         key = xref or (picture.width, picture.height, hashlib.sha256(picture.data).digest())
         if key in self._known:
@@ -162,6 +159,10 @@ class _Extraction(_Task):
             return
         self._known[key] = self._finish(page, xref, picture, image.bbox, image.dpi(picture.width, picture.height))
         self._pages.append([page])
+
+
+def _reason(error: UnreadableError | MemoryError) -> str:
+    return str(error) if isinstance(error, UnreadableError) else NO_MEMORY
 
 
 class _Rendering(_Task):

@@ -107,7 +107,7 @@ def read_pages(path: Path, budget: Budget, *, plain: bool) -> list[Page]:
 
 
 def _named_as_text(path: Path, budget: Budget, start: bytes) -> list[Page]:
-    """Read a text, or a PDF under a text's name. Texts about PDFs begin with the header, too, and do not open as one."""
+    """Read a text, or a PDF under a text's name. Texts about PDFs may begin with the header, and do not open as one."""
     if not start.removeprefix(codecs.BOM_UTF8).startswith(HEADER):
         return [_plain(path, budget)]
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import zlib
 
 from sandbox.demos.image_processor.pdf import Pdf, with_image
@@ -151,6 +152,48 @@ def bombs_by_header(kind: str) -> bytes:
         )
     page = bytes(4) + b"\x30\x00\x01" + (19).to_bytes(4) + width.to_bytes(4) + height.to_bytes(4) + bytes(11)
     return with_image(8, 8, page, bits=1, extra="/Filter /JBIG2Decode")
+
+
+def _beside_a_good_one(pdf: Pdf, bad: int) -> tuple[bytes, int, int]:
+    """A file of a page that shows both, and a page without images; the number of the good image, and of the bad one."""
+    good = pdf.image(1, 1, b"y")
+    pdf.page("/G Do /B Do", f"/XObject << /G {good} 0 R /B {bad} 0 R >>")
+    pdf.page("0 0 9 9 re f")
+    return pdf.bytes(), good, bad
+
+
+def bomb_before_a_coded_image(chain: str, head: bytes = b"") -> tuple[bytes, int, int]:
+    """8 by 8 pixels whose filters before the last one make 3 GB of zeros."""
+    data = inflating(head, 3_000, b"")
+    if "A85" in chain:
+        data = base64.a85encode(data) + b"~>"
+    if chain.startswith("Fl/Fl"):
+        data = zlib.compress(data, 9)
+    pdf = Pdf()
+    names = "".join(f"/{name}" for name in chain.split("/"))
+    return _beside_a_good_one(pdf, pdf.image(8, 8, data, "", 1, f"/ColorSpace /DeviceGray /Filter [{names}]"))
+
+
+def bomb_of_a_mask() -> tuple[bytes, int, int]:
+    pdf = Pdf()
+    mask = pdf.image(8, 8, inflating(b"", 3_000, b""), extra="/Filter [/FlateDecode /DCTDecode]")
+    return _beside_a_good_one(pdf, pdf.image(1, 1, b"x", extra=f"/SMask {mask} 0 R"))
+
+
+def bomb_of_a_helper(kind: str) -> tuple[bytes, int, int]:
+    """What an image uses beside its data inflates to 3 GB: a profile, a palette, what JBIG2 images share."""
+    pdf = Pdf()
+    helper = pdf.stream("/N 1 /Filter /FlateDecode", inflating(b"", 3_000, b""))
+    if kind == "globals":
+        parameters = f"/Filter /JBIG2Decode /DecodeParms << /JBIG2Globals {helper} 0 R >>"
+        return _beside_a_good_one(pdf, pdf.image(8, 8, b"x", bits=1, extra=parameters))
+    profile = f"[/ICCBased {helper} 0 R]"
+    spaces = {
+        "profile": profile,
+        "palette": f"[/Indexed /DeviceGray 255 {helper} 0 R]",
+        "base": f"[/Indexed {profile} 0 <00>]",
+    }
+    return _beside_a_good_one(pdf, pdf.image(1, 1, b"x", spaces[kind]))
 
 
 def inline_bomb() -> bytes:

@@ -145,6 +145,46 @@ def test_bombs_are_refused_by_their_pixels_before_they_are_decoded(make: Callabl
     assert "too_many_pixels" in drawn["skipped"][0]["reason"]
 
 
+INFLATING = {
+    **{
+        f"zeros under {chain}": (lambda chain=chain: hostile.bomb_before_a_coded_image(chain))
+        for chain in (
+            "FlateDecode/JPXDecode",
+            "Fl/DCT",
+            "FlateDecode/JBIG2Decode",
+            "FlateDecode/CCITTFaxDecode",
+            "A85/FlateDecode/DCTDecode",
+            "Fl/Fl/JPXDecode",
+            "FlateDecode/RunLengthDecode/DCTDecode",
+            "FlateDecode/LZWDecode/FlateDecode",
+            "JPXDecode/FlateDecode",
+            "DCTDecode/FlateDecode",
+        )
+    },
+    "zeros after a header": lambda: hostile.bomb_before_a_coded_image(
+        "FlateDecode/DCTDecode", b"\xff\xd8\xff\xc0\x00\x0b\x08\x00\x08\x00\x08\x01\x01\x11\x00"
+    ),
+    "a mask": hostile.bomb_of_a_mask,
+    **{
+        f"a {kind}": (lambda kind=kind: hostile.bomb_of_a_helper(kind))
+        for kind in ("profile", "palette", "base", "globals")
+    },
+}
+
+
+@pytest.mark.parametrize("make", INFLATING.values(), ids=INFLATING)
+def test_what_inflates_to_more_than_its_pixels_need_costs_one_image(make: Callable[[], tuple[bytes, int, int]]) -> None:
+    """Whatever the filters, and whatever of the image it is: the others are returned, and the other pages drawn."""
+    data, good, bad = make()
+    with work_within(3):
+        answer, drawn = ask(data), ask(data, "render_pages", dpi=36)
+    assert check(answer) == check(drawn) == "ok"
+    assert [image["xref"] for image in answer["images"]] == [good]
+    assert [(skipped["page"], skipped["xref"]) for skipped in answer["skipped"]] == [(0, bad)]
+    assert [image["page"] for image in drawn["images"]][-1:] == [1]
+    assert {skipped["page"] for skipped in drawn["skipped"]} <= {0}
+
+
 def test_a_mask_can_be_a_bomb_too() -> None:
     pdf = Pdf()
     mask = pdf.image(100_000, 100_000, b"")

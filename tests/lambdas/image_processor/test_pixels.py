@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from PIL import Image, ImageCms
 
 from sandbox.demos.image_processor.pdf import Pdf, with_image, with_mask
 from tests.lambdas.image_processor.conftest import ask, only, pixels, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RED, GREEN, BLUE, WHITE, BLACK = [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0]
 FOUR = bytes(RED + GREEN + BLUE + WHITE)
@@ -100,6 +104,38 @@ def test_grey_of_every_depth(bits: int, data: bytes, extra: str, expected: list[
 )
 def test_rgb_however_it_is_written(space: str, bits: int, data: bytes, extra: str) -> None:
     near(shown(with_image(2, 2, data, space, bits, extra)), FOUR_SHOWN)
+
+
+def run_lengths(data: bytes) -> bytes:
+    """Data as runs that repeat nothing."""
+    parts = (data[start : start + 128] for start in range(0, len(data), 128))
+    return b"".join(bytes([len(part) - 1]) + part for part in parts) + b"\x80"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "JPEG2000"])
+@pytest.mark.parametrize(
+    ("chain", "pack"),
+    [
+        ("/FlateDecode", zlib.compress),
+        ("/ASCII85Decode /FlateDecode", lambda data: base64.a85encode(zlib.compress(data)) + b"~>"),
+        ("/AHx /RL", lambda data: run_lengths(data).hex().encode() + b">"),
+        ("/Fl /Fl", lambda data: zlib.compress(zlib.compress(data))),
+    ],
+)
+def test_a_coded_image_under_other_filters(chain: str, pack: Callable[[bytes], bytes], kind: str) -> None:
+    samples = quarters([RED, GREEN, BLUE, WHITE], 32)
+    data = jpeg(samples) if kind == "JPEG" else coded(samples, kind)
+    last = "/DCTDecode" if kind == "JPEG" else "/JPXDecode"
+    found = pixels(only(ask(with_image(32, 32, pack(data), "/DeviceRGB", extra=f"/Filter [{chain} {last}]"))))
+    near(corners(found), FOUR_SHOWN, by=6)
+
+
+@pytest.mark.parametrize(("chain", "pack"), [("", bytes), ("/FlateDecode", zlib.compress)])
+def test_profiles_and_previews_before_a_jpegs_frame(chain: str, pack: Callable[[bytes], bytes]) -> None:
+    file = jpeg(quarters([RED, GREEN, BLUE, WHITE]))
+    file = file[:2] + (b"\xff\xe2\xff\xff" + bytes(0xFFFD)) * 60 + file[2:]
+    data = with_image(16, 16, pack(file), "/DeviceRGB", extra=f"/Filter [{chain} /DCTDecode]")
+    near(corners(pixels(only(ask(data)))), FOUR_SHOWN, by=6)
 
 
 def test_an_icc_profile_is_used() -> None:
