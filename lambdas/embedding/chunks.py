@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import tiktoken
 from tiktoken_ext import openai_public
 
-from lambdas.embedding.byte_pairs import LongWords
 from lambdas.embedding.errors import RejectedMessageError
 from lambdas.shared.blank import is_blank
+from lambdas.shared.byte_pairs import BytePairs
 from lambdas.shared.work_errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Tokenizer:
                 "the layer openai-pinecone brings one, in /opt/tiktoken"
             )
         self._encoding = _encoding(Path(folder) / VOCABULARY_FILE)
-        self._long = LongWords(self._encoding, tiktoken.__version__)
+        self._byte_pairs = BytePairs(self._encoding, tiktoken.__version__)
 
     @property
     def name(self) -> str:
@@ -73,7 +73,7 @@ class Tokenizer:
 
     def count(self, text: str) -> int:
         """The tokens of a text, special ones taken as plain text, as the API does."""
-        return len(self._tokens(text))
+        return len(self._byte_pairs.tokens(text))
 
     def split(self, text: str, limit: int) -> list[Chunk]:
         """Cut a text into chunks of at most `limit` tokens and half a megabyte.
@@ -89,7 +89,7 @@ class Tokenizer:
         """
         if limit < LEAST_LIMIT:
             raise ValueError(f"limit is {limit}: it must be at least {LEAST_LIMIT} tokens")
-        tokens = self._tokens(text)
+        tokens = self._byte_pairs.tokens(text)
         if len(tokens) <= limit and len(text.encode()) <= MAX_CHUNK_BYTES:
             return [Chunk(text, len(tokens))]
         pieces = self._encoding.decode_tokens_bytes(tokens)
@@ -101,9 +101,6 @@ class Tokenizer:
                 chunks.append(chunk)
             start = end
         return chunks
-
-    def _tokens(self, text: str) -> list[int]:
-        return self._long.tokens(text) if self._long.concern(text) else self._encoding.encode_ordinary(text)
 
     def _next(self, pieces: Sequence[bytes], start: int, limit: int) -> tuple[int, Chunk]:
         """The chunk that begins at a token, and where it ends."""

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import tiktoken
 from tiktoken_ext import openai_public
 
+from lambdas.shared.byte_pairs import BytePairs
 from lambdas.shared.contract import ENCODINGS, TIKTOKEN_CACHE_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 PIECE_CHARACTERS = 50_000
-"""Longer texts are counted in pieces: 999,999 spaces in a row overflow the stack of tiktoken's regular expression."""
+"""Longer texts are counted in pieces: the tokens of a whole one would take several times its memory."""
 _between_words = re.compile(r"(?<=\S)(?= \S)")
 """Where every encoding begins a new token."""
 
@@ -47,6 +48,7 @@ class Tokenizer:
             )
         with _read_at_once(Path(folder) / file):
             self._encoding = tiktoken.get_encoding(encoding)
+        self._byte_pairs = BytePairs(self._encoding, tiktoken.__version__)
 
     @property
     def name(self) -> str:
@@ -55,7 +57,7 @@ class Tokenizer:
 
     def count(self, text: str) -> int:
         """Return the tokens of a text, special ones taken as plain text, as the API does."""
-        return sum(len(self._encoding.encode_ordinary(piece)) for piece in _pieces(text))
+        return sum(len(self._byte_pairs.tokens(piece)) for piece in _pieces(text))
 
 
 @contextmanager

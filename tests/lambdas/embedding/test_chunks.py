@@ -10,8 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiktoken_ext import openai_public
 
-from lambdas.embedding import byte_pairs
-from lambdas.embedding.byte_pairs import LongWords
 from lambdas.embedding.chunks import LEAST_LIMIT, MAX_CHUNK_BYTES, Tokenizer
 from lambdas.shared.blank import is_blank
 from lambdas.shared.openai_calls.contract import MAX_INPUT_TOKENS
@@ -41,9 +39,6 @@ pieces = st.sampled_from(
         "\x00",
     ]
 )
-whitespace = st.text(st.sampled_from(" \t\n\r\x0b\x0c\x1c\x85\xa0\u2003\u3000\u2028"), min_size=1, max_size=12)
-words = st.sampled_from(["word", "1", "!", "!?", "é", "漢", "'s", "😀", "\x1c"])
-mixed = st.lists(whitespace | words, min_size=1, max_size=20).map("".join)
 texts = st.text(st.characters(codec="utf-8"), min_size=1) | st.lists(pieces, min_size=1, max_size=300).map("".join)
 
 
@@ -139,47 +134,6 @@ def test_a_blank_middle_of_a_text_is_no_chunk(tokenizer: Tokenizer, blank: str) 
     chunks = tokenizer.split(f"first{blank * 200_000}last", LIMIT)
     assert not any(is_blank(chunk.text) for chunk in chunks)
     assert visible("".join(chunk.text for chunk in chunks)) == "firstlast"
-
-
-# --- fault 5
-
-
-runs = st.sampled_from(["a", "漢", "😀", "=", "\n", " ", "\t", "ก", "ä̈", "_", "\x1c", "\r\n", "²", "x y", "1", "'s"])
-long_texts = st.lists(st.tuples(runs, st.integers(1, 60)), min_size=1, max_size=12).map(
-    lambda parts: "".join(unit * times for unit, times in parts)
-)
-
-
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(text=long_texts | texts | mixed, long_piece=st.integers(2, 50))
-def test_tokens_of_long_words_are_tiktokens_own(tokenizer: Tokenizer, text: str, long_piece: int) -> None:
-    encoding = tokenizer._encoding
-    slow = LongWords(encoding, "0.11.0")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(byte_pairs, "LONG_PIECE", long_piece)
-        assert slow.tokens(text) == encoding.encode_ordinary(text)
-
-
-@pytest.mark.parametrize("unit", UNITS, ids=ascii)
-def test_tokens_of_a_long_run_are_tiktokens_own(tokenizer: Tokenizer, unit: str) -> None:
-    text = "before " + unit * (100_000 // len(unit.encode())) + " after"
-    slow = LongWords(tokenizer._encoding, "0.11.0")
-    assert slow.tokens(text) == tokenizer._encoding.encode_ordinary(text)
-
-
-@pytest.mark.parametrize(
-    ("version", "text", "concerned"),
-    [
-        ("0.11.0", "a" * 2_000, True),
-        ("0.11.0", "=\x1c" * 1_000, True),
-        ("0.11.0", "a1" * 5_000, False),
-        ("0.11.0", "a word " * 5_000, False),
-        ("0.14.0", "a" * 500_000, False),
-        ("0.14.0", " " * 100_000, True),
-    ],
-)
-def test_only_what_is_slow_is_looked_at_closely(tokenizer: Tokenizer, version: str, text: str, concerned: bool) -> None:
-    assert LongWords(tokenizer._encoding, version).concern(text) is concerned
 
 
 def test_special_tokens_are_plain_text(tokenizer: Tokenizer) -> None:

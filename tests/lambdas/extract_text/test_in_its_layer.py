@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lambdas.extract_text import handler
 from lambdas.shared.contract import ENCODINGS
-from tests.lambdas.layered import copy_package, run_layered, unpack_layers
+from tests.lambdas.layered import copy_package, run_layered, search_path, unpack_layers
 from tests.pdfs import table_pdf, text_pdf
 
 if TYPE_CHECKING:
@@ -69,3 +71,43 @@ def test_documents_go_through_with_nothing_but_the_layer(function: Function, opt
 
 def test_the_vocabularies_of_the_layer_are_where_the_function_looks(opt: Path) -> None:
     assert {file.name for file in (opt / "tiktoken").iterdir()} == set(ENCODINGS.values())
+
+
+COUNTED = """
+import json, sys, time
+sys.path[:0] = json.loads(sys.argv[1])
+from lambdas.shared.byte_pairs import LONG_RUN
+from lambdas.shared.tokens import Tokenizer
+short = LONG_RUN - 1
+long = ["a", "A", "漢", "=", "/", " ", "1", "a\u0301", "ไทย"]
+units = [*long, "!" * short + "a", "!" * short + "\\n" * short, "a" * short + " ", " " * 99_999 + "a"]
+found = []
+for name in ("cl100k_base", "o200k_base"):
+    tokenizer = Tokenizer(name)
+    encoding, pairs = tokenizer._encoding, tokenizer._byte_pairs
+    for unit in units:
+        text = unit * (300_000 // len(unit.encode()))
+        before = time.process_time()
+        count = tokenizer.count(text)
+        found.append([f"{name}: {unit[-3:]!a} of {len(unit)}", time.process_time() - before, count > 0])
+    for unit in [*long, "A\u0301a", "aB", "漢 字", "'s", "x\\r\\n", "\\n/", "²3", "a b"]:
+        text = "before " + unit * 700 + " after"
+        found.append([f"{name}: {unit!a}", 0, pairs.tokens_by_piece(text) == encoding.encode_ordinary(text)])
+print(json.dumps(found))
+"""
+
+
+def test_a_text_without_words_is_counted_quickly_by_the_layers_own_tiktoken(opt: Path, task: Path) -> None:
+    """300 kB of one letter took 34 s, of tiktoken on Python 3.11."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", COUNTED, json.dumps(search_path(opt, task))],
+        env={"TIKTOKEN_CACHE_DIR": str(opt / "tiktoken")},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for name, seconds, right in json.loads(done.stdout):
+        assert right, name
+        assert seconds < 8, f"{name} took {seconds:.1f} s of processor time"
