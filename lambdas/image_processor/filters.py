@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lambdas.image_processor.document import readable
+from lambdas.image_processor.document import UnreadableError, readable
 from lambdas.image_processor.engine import mupdf, pymupdf
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ class Coded:
     """An image's bytes as its last filter is given them, which is its format; nothing is read before it is asked for.
 
     Raises:
-        UnreadableError: it has no stream.
+        UnreadableError: it has no stream, or a filter of which MuPDF would pass on the bytes as they are.
     """
 
     def __init__(self, pdf: Any, image: Any) -> None:
+        pymupdf.TOOLS.reset_mupdf_warnings()
         with readable():
             self._raw = mupdf.pdf_open_raw_stream(image)
             # Only to leave the last filter out: MuPDF writes there which it is.
@@ -35,6 +36,9 @@ class Coded:
             last = self._format.m_internal.params
             chain = (pdf.m_internal, image.m_internal, _ALL, self._raw.m_internal, last)
             self._stream = mupdf.FzStream(mupdf.ll_pdf_open_inline_stream(*chain))
+        for said in pymupdf.TOOLS.mupdf_warnings().splitlines():
+            if said.startswith("unknown filter"):
+                raise UnreadableError(said)
         self._done = 0
         self.inflates = not INFLATING.isdisjoint(names(image)[:-1])
 
@@ -65,14 +69,6 @@ def is_longer(stream: Any, most: int) -> bool:
 def names(stream: Any) -> list[str]:
     """Return the filters, the one that is undone first at the beginning."""
     return [mupdf.pdf_to_name(each) for each in _each(mupdf.pdf_dict_gets(stream, "Filter"))]
-
-
-def unknown(pdf: Any, image: Any) -> str:
-    """Return what MuPDF says of a filter that it does not know, whose bytes it would take for samples; or nothing."""
-    pymupdf.TOOLS.reset_mupdf_warnings()
-    Coded(pdf, image)
-    said = pymupdf.TOOLS.mupdf_warnings().splitlines()
-    return next((line for line in said if line.startswith("unknown filter")), "")
 
 
 def helpers(image: Any) -> Iterator[Any]:

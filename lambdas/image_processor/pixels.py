@@ -21,6 +21,9 @@ KEPT_SEGMENTS = frozenset({0xE0, 0xEE})
 """JFIF and Adobe say how a JPEG's colours are coded. Others could have readers turn it or colour it as no PDF viewer
 does: Exif's orientation, an embedded profile."""
 
+SAMPLES = frozenset({mupdf.FZ_IMAGE_RAW, mupdf.FZ_IMAGE_FLATE, mupdf.FZ_IMAGE_LZW, mupdf.FZ_IMAGE_RLD})
+"""Formats that have the samples of the PDF's own image; in the others they may be of another kind."""
+
 
 class Decoder:
     """Decodes the images that one page shows."""
@@ -95,12 +98,13 @@ class Decoder:
 
 
 def _decoded(image: Any) -> Any:
-    """Decode an image whole.
+    """Decode an image whole, or as far as its data goes.
 
     Raises:
         UnreadableError: nothing of it could be decoded, where MuPDF goes on with pixels of one colour.
     """
     pymupdf.TOOLS.reset_mupdf_warnings()
+    _check_first_pixel(image)
     samples = mupdf.fz_get_unscaled_pixmap_from_image(image)
     said = pymupdf.TOOLS.mupdf_warnings()
     if "read error" in said:
@@ -108,6 +112,19 @@ def _decoded(image: Any) -> Any:
         if data == data[: samples.n()] * (samples.w() * samples.h()):
             raise UnreadableError(f"it could not be decoded: {said.splitlines()[0]}")
     return samples
+
+
+def _check_first_pixel(image: Any) -> None:
+    """Refuse an image whose data, behind its filters, is not enough for one pixel; viewers show any that has more."""
+    coded = mupdf.ll_fz_compressed_image_buffer(image.m_internal)
+    if not coded or coded.params.type == mupdf.FZ_IMAGE_JBIG2:  # of which opening it would decode all
+        return
+    least = (image.n() * image.bpc() + 7) // 8 if coded.params.type in SAMPLES else 1
+    with readable():
+        found = mupdf.fz_skip(mupdf.FzStream(mupdf.ll_fz_open_compressed_buffer(coded)), least)
+    if found < least:
+        said = pymupdf.TOOLS.mupdf_warnings().splitlines()
+        raise UnreadableError(f"it could not be decoded: {said[0] if said else 'it has no data'}")
 
 
 def _convert(pixmap: Any, target: Any, defaults: Any) -> Any:

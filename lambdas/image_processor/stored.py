@@ -7,6 +7,7 @@ spaces are replaced (`lab`).
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from lambdas.image_processor import filters, headers, lab
@@ -52,7 +53,9 @@ class StoredImages:
         self._long: dict[int, bool] = {}
         """Streams that images use, by number, and whether they are too long."""
         self.refused: dict[int, str] = {}
-        """Object number to the reason."""
+        """Object number to why it is not decoded, and is a white pixel now."""
+        self.unreadable: dict[int, str] = {}
+        """Object number to why it cannot be decoded, though MuPDF would find pixels in it."""
 
     def of_page(self, page: Any) -> dict[int, Any]:
         """Find every image object that a page's resources can reach, by number, and make them safe to draw."""
@@ -74,6 +77,11 @@ class StoredImages:
         for number, image in found.items():
             self._prepare(number, image)
         return found
+
+    def hide_unreadable(self, images: dict[int, Any]) -> None:
+        """Have those of a page draw nothing, as in a viewer."""
+        for number in images.keys() & self.unreadable.keys():
+            _hide(self._pdf, images[number])
 
     def has_size(self, number: int, sizes: Collection[tuple[int, int]]) -> bool:
         """Whether an image can be of one of these widths and heights."""
@@ -106,10 +114,10 @@ class StoredImages:
             return
         masks = (mupdf.pdf_dict_gets(image, key) for key in ("SMask", "Mask"))
         try:
-            self._sizes[number] = {(size.width, size.height) for size in self._checked(image)}
+            self._sizes[number] = {(size.width, size.height) for size in self._checked(number, image)}
             for mask in masks:
                 if mupdf.pdf_is_stream(mask):
-                    self._checked(mask)
+                    self._checked(number, mask)
         except _RefusedError as error:
             self.refused[number] = str(error)
             self._sizes[number] = {(1, 1)}
@@ -117,8 +125,8 @@ class StoredImages:
             return
         _replace_lab(self._pdf, image)
 
-    def _checked(self, image: Any) -> list[headers.CodedSize]:
-        """What the PDF, and what the coded image says of its size.
+    def _checked(self, number: int, image: Any) -> list[headers.CodedSize]:
+        """What the PDF, and what the coded image says of its size: of the image with this number, or of its mask.
 
         Raises:
             _RefusedError: decoding it would take more memory than its pixels are worth.
@@ -131,7 +139,8 @@ class StoredImages:
         try:
             self._check_helpers(image)
             coded = self._coded(image, named)
-        except UnreadableError:  # MuPDF will say so again when it is decoded
+        except UnreadableError as error:
+            self.unreadable[number] = str(error)
             coded = None
         except MemoryError:
             raise _RefusedError(NO_MEMORY) from None
@@ -163,8 +172,9 @@ class StoredImages:
         for stream in filters.helpers(image):
             number = mupdf.pdf_to_num(stream)
             if number not in self._long:
-                self._long[number] = filters.is_longer(stream, SPARE_BYTES)
-            if self._long[number]:
+                with contextlib.suppress(UnreadableError):  # MuPDF can do without most
+                    self._long[number] = filters.is_longer(stream, SPARE_BYTES)
+            if self._long.get(number):
                 raise _RefusedError(f"too_large: object {number}, which it uses, is over {SPARE_BYTES:,} bytes")
 
 
@@ -248,3 +258,11 @@ def _empty(pdf: Any, image: Any) -> None:
         mupdf.pdf_dict_puts(image, key, mupdf.pdf_new_int(value))
     mupdf.pdf_dict_puts(image, "ColorSpace", mupdf.pdf_new_name("DeviceGray"))
     mupdf.pdf_update_stream(pdf, image, mupdf.fz_new_buffer_from_copied_data(b"\xff"), 0)
+
+
+def _hide(pdf: Any, image: Any) -> None:
+    """Make an image a stencil that leaves its one pixel unpainted."""
+    _empty(pdf, image)
+    mupdf.pdf_dict_dels(image, "ColorSpace")
+    mupdf.pdf_dict_puts(image, "BitsPerComponent", mupdf.pdf_new_int(1))
+    mupdf.pdf_dict_put_bool(image, mupdf.pdf_new_name("ImageMask"), 1)

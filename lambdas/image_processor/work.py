@@ -142,9 +142,11 @@ class _Extraction(_Task):
             self._pages[index].append(page)
 
     def _new(self, page: int, xref: int, image: Shown, stored: Any | None, decoder: Decoder) -> None:
-        if xref in self._stored.refused:
+        unreadable = {} if self._original else self._stored.unreadable
+        reason = self._stored.refused.get(xref) or unreadable.get(xref)
+        if reason:
             self._known[xref] = None
-            self._skip(page, xref, self._stored.refused[xref])
+            self._skip(page, xref, reason)
             return
         try:
             picture = decoder.original(image, xref, self._stored) if self._original else decoder.picture(image, stored)
@@ -207,10 +209,11 @@ class _Rendering(_Task):
             )
 
     def _check_images(self, page: Any) -> None:
-        """Refuse a page with an image that would be decoded whole."""
+        """Refuse a page with an image that would be decoded whole; leave out one that is none."""
         stored = self._stored.of_page(page)
         for xref in stored.keys() & self._stored.refused.keys():
             raise UnreadableError(f"image {xref}: {self._stored.refused[xref]}")
+        self._stored.hide_unreadable(stored)
         for shown in images_of(page):
             width, height = shown.image.w(), shown.image.h()
             if width * height > self._max_pixels:

@@ -240,7 +240,7 @@ def test_a_gigabyte_in_an_object_stream() -> None:
 def test_what_needs_more_memory_than_there_is(limits: Callable[..., None]) -> None:
     """The limit holds in the child: it ends there, in a typed answer."""
     limits(AWS_LAMBDA_FUNCTION_MEMORY_SIZE=640, MAX_PIXELS=400_000_000)
-    answer = ask(with_image(20_000, 15_000, b"", bits=1))
+    answer = ask(with_image(20_000, 15_000, b"x", bits=1))
     assert check(answer) in {"ok", "too_large"}
     assert answer["status"] == "error" or "memory" in answer["skipped"][0]["reason"]
     assert DEFAULT_MEMORY_MB == 2_048

@@ -16,6 +16,17 @@ from tests.lambdas.image_processor.conftest import ask, only, pixels
 from tests.lambdas.image_processor.test_pixels import BLUE, FOUR, RED, jpeg, quarters
 
 DOT = bytes([120])
+FILTERS = (
+    "ASCIIHexDecode",
+    "ASCII85Decode",
+    "LZWDecode",
+    "FlateDecode",
+    "RunLengthDecode",
+    "CCITTFaxDecode",
+    "JBIG2Decode",
+    "DCTDecode",
+    "JPXDecode",
+)
 
 
 def places(answer: dict[str, Any]) -> list[tuple[int, list[int]]]:
@@ -207,6 +218,15 @@ class TestUndecodable:
             (b"not zlib", "/Filter /FlateDecode"),
             (b"not a codestream", "/Filter /JPXDecode"),
             (b"not JBIG2", "/Filter /JBIG2Decode"),
+            *((b"", extra) for extra in ("", *(f"/Filter /{name}" for name in FILTERS))),
+            (b"\xff\xfe~>", "/Filter /ASCII85Decode"),
+            (b"\xff\xff\xff", "/Filter /LZWDecode"),
+            (b"\x80", "/Filter /RunLengthDecode"),
+            (b"no digit>", "/Filter /ASCIIHexDecode"),
+            (b"\0\0", "/Filter /CCITTFaxDecode /DecodeParms << /K -1 /Columns 8 /Rows 8 >>"),
+            (bytes(64), "/Filter /Unheard.of"),
+            (zlib.compress(bytes(64)), "/Filter [/FlateDecode /Unheard.of]"),
+            (bytes(64), "/Filter [/Unheard.of /FlateDecode]"),
         ],
     )
     def test_its_neighbours_are_returned(self, data: bytes, extra: str) -> None:
@@ -225,9 +245,42 @@ class TestUndecodable:
         answer = ask(pdf.show(pdf.image(2, 2, FOUR, "/DeviceRGB", extra=f"/SMask {mask} 0 R")).bytes())
         assert [skipped["xref"] for skipped in answer["skipped"]] == [2]
 
-    def test_an_image_that_ends_early_is_shown_as_far_as_it_goes(self) -> None:
-        found = pixels(only(ask(with_image(2, 2, bytes([10, 20])))))
-        assert found.reshape(4).tolist()[:2] == [10, 20]
+    @pytest.mark.parametrize(
+        ("data", "extra"), [(b"", ""), (b"not zlib", "/Filter /FlateDecode"), (bytes(4), "/Filter /Unheard.of")]
+    )
+    def test_a_mask_that_has_no_pixel_does_too(self, data: bytes, extra: str) -> None:
+        pdf = Pdf()
+        mask = pdf.image(2, 2, data, extra=extra)
+        answer = ask(pdf.show(pdf.image(2, 2, FOUR, "/DeviceRGB", extra=f"/SMask {mask} 0 R")).bytes())
+        assert (answer["images"], [skipped["xref"] for skipped in answer["skipped"]]) == ([], [2])
+
+    def test_an_inline_image_without_data(self) -> None:
+        pdf = Pdf()
+        pdf.page("BI /W 8 /H 8 /CS /G /BPC 8 /F /A85 ID ~> EI")
+        answer = ask(pdf.bytes())
+        assert (answer["images"], [skipped["xref"] for skipped in answer["skipped"]]) == ([], [0])
+
+    @pytest.mark.parametrize("whole", [1, 2, 3])
+    def test_an_image_that_ends_early_is_shown_as_far_as_it_goes(self, whole: int) -> None:
+        """As viewers do, from the first pixel on."""
+        samples = bytes([10, 20, 30, 40])[:whole]
+        packed = zlib.compress(samples)[: -4 if whole > 1 else None]
+        for data, extra in ((samples, ""), (packed, "/Filter /FlateDecode")):
+            found = pixels(only(ask(with_image(2, 2, data, extra=extra))))
+            assert found.reshape(4).tolist()[:whole] == list(samples)
+
+    @pytest.mark.parametrize(("bits", "data", "space"), [(16, b"x", "/DeviceGray"), (8, b"xx", "/DeviceRGB")])
+    def test_less_than_a_pixel_is_no_image(self, bits: int, data: bytes, space: str) -> None:
+        answer = ask(with_image(2, 2, data, space, bits))
+        assert (answer["images"], len(answer["skipped"])) == ([], 1)
+
+    def test_a_filter_that_nobody_knows_is_not_drawn_and_keeps_its_bytes(self) -> None:
+        """Viewers show nothing in its place; MuPDF takes its bytes for samples."""
+        data = with_image(2, 2, bytes(4), extra="/Filter /Unheard.of")
+        drawn = pixels(only(ask(data, "render_pages")))
+        assert drawn.min() == 255
+        image = only(ask(data, original=True))
+        assert (image["format"], base64.b64decode(image["data_base64"])) == ("raw", bytes(4))
 
     def test_a_page_that_is_none(self) -> None:
         pdf = Pdf()
