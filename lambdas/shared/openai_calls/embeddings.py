@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lambdas.shared.lazy import lazy_packages
 from lambdas.shared.openai_calls.answers import unpack
-from lambdas.shared.work_errors import ConfigurationError, RefusedInputError, WorkError
+from lambdas.shared.work_errors import ConfigurationError, RefusedInputError, TooLargeError, WorkError
 
 with lazy_packages("openai.types"):
     import openai
@@ -82,16 +82,15 @@ class Embeddings:
         """
         try:
             self.embed([CHECK_TEXT], {}, deadline, once=True)
+        except TooLargeError:
+            raise _refuses_everything(error) from None
         except RefusedInputError:
             if self._format == "base64":
                 self._format = "float"
                 if self._embeds(deadline):
                     return True
                 self._format = "base64"
-            raise ConfigurationError(
-                f"OpenAI refuses every request, also one for the word {CHECK_TEXT!r}, so no message is the reason; "
-                f"{error}. Check OPENAI_BASE_URL and OPENAI_EMBEDDING_MODEL"
-            ) from None
+            raise _refuses_everything(error) from None
         return False
 
     def _embeds(self, deadline: Deadline) -> bool:
@@ -121,6 +120,13 @@ class Embeddings:
             timeout=seconds,
         )
         return answer.http_response.json()
+
+
+def _refuses_everything(error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"OpenAI refuses every request, also one for the word {CHECK_TEXT!r}, so no message is the reason; {error}. "
+        "Check OPENAI_BASE_URL and OPENAI_EMBEDDING_MODEL, and the account's limits"
+    )
 
 
 def _is_about_base64(error: openai.APIStatusError) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from lambdas.embedding import handler
 from sandbox.standins.faults import Fault
 from sandbox.standins.pinecone.server import IndexSpec
 from tests.lambdas.conftest import reasons
@@ -231,8 +233,49 @@ def test_a_limit_that_is_not_said_is_found_by_halves_and_remembered(make_functio
         assert function.send(*TEN) == []
         first = len(server.requests)
         assert function.send(*(f"other {text}" for text in TEN)) == []
-        assert first <= 7
+        assert first <= 8
         assert all(len(asked) <= 3 for asked in server.requests[first:])
+
+
+NO_TOKENS = "Request too large for m on tokens per min (TPM): Limit 0, Requested 5."
+
+
+@pytest.mark.parametrize("answer", [Answer(413, "too much"), refusal(429, NO_TOKENS)], ids=lambda answer: answer.status)
+@pytest.mark.parametrize("count", [1, 2, 200])
+def test_a_server_that_finds_everything_too_large_costs_three_requests_and_is_not_remembered(
+    make_function: Make, caplog: pytest.LogCaptureFixture, answer: Answer, count: int
+) -> None:
+    """It cost one for each message, and what it taught was kept to after the outage."""
+    refusals = [answer]
+    with deployed(make_function, rule=lambda *_: refusals[0] if refusals else None) as (function, server):
+        assert len(function.send(*(f"message {number}" for number in range(count)))) == count
+        assert len(server.requests) <= 3
+        assert {reason for reason, _ in reasons(caplog)} == {"configuration"}
+        assert "refuses every request" in reasons(caplog)[0][1]
+        refusals.clear()
+        server.requests.clear()
+        assert function.send(*TEN) == []
+        assert [len(asked) for asked in server.requests] == [10]
+
+
+def test_a_smaller_limit_is_kept_to_for_a_minute(make_function: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Answer] = [Answer(413, "too much")]
+    with deployed(make_function, rule=lambda *_: answers.pop() if answers else None) as (function, server):
+        assert function.send(*TEN) == []
+        assert [len(asked) for asked in server.requests][:2] == [10, 5]
+        monkeypatch.setattr(handler._pipeline()._embedder, "_limit_ends", time.monotonic())
+        server.requests.clear()
+        assert function.send(*(f"later {text}" for text in TEN)) == []
+        assert [len(asked) for asked in server.requests] == [10]
+
+
+def test_a_limit_is_never_below_the_largest_text(make_function: Make) -> None:
+    """A server that names a limit of nothing, once: the small texts shared no request any more."""
+    answers: list[Answer] = [refusal(429, NO_TOKENS)]
+    texts = ["a much longer one" * 20, *(f"m{number}" for number in range(10))]
+    with deployed(make_function, rule=lambda *_: answers.pop() if answers else None) as (function, server):
+        assert function.send(*texts) == []
+        assert [len(asked) for asked in server.requests] == [11, 1, 10]
 
 
 def test_a_rate_limit_that_passes_is_waited_for_and_not_divided(make_function: Make) -> None:
