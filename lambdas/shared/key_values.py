@@ -12,8 +12,16 @@ import re
 LEAST_SIGNING_BYTES = 32
 """Of a key for HMAC-SHA-256: as long as the hash (RFC 7518, 3.2)."""
 _header_value = re.compile(r"[\x21-\x7e]+")
-_assignment = re.compile(r"(?:export\s+)?[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+\s*=\s*[^=\s].*", re.DOTALL)
-
+_assignment = re.compile(
+    # Of something that is called a key, also of nothing to it; else of a name as variables have, or of letters alone.
+    # An `=` at the end is base64's.
+    r"(?:export\s+)?(?:[a-z_-]*(?:key|token|secret)\s*[=:]"
+    r"|[a-z][a-z0-9]*(?:_[a-z0-9]+)+\s*=\s*[^=\s]).*",
+    re.DOTALL | re.IGNORECASE,
+)
+_named = re.compile(r"[A-Za-z_-]+(?:=+[^=]|:).*", re.DOTALL)
+_marks = re.compile(r"[{}\[\]<>\"'`$]")
+_words = frozenset({"null", "none", "true", "false", "undefined"})
 _pem_file = re.compile(
     r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----\n[A-Za-z0-9+/=\n]+\n-----END (?:[A-Z]+ )?PRIVATE KEY-----"
 )
@@ -31,7 +39,7 @@ def check_form(name: str, stored: str) -> None:
     """
     if name.endswith("_SECRET_KEY"):
         signing_keys_of(name, stored)
-    elif name.endswith(("_KEY", "_TOKEN")):
+    elif _is_issued(name):
         key_of(name, stored)
 
 
@@ -54,10 +62,27 @@ def key_of(name: str, stored: str) -> str:
     if value[0] in "\"'`" or value[-1] in "\"'`":
         raise KeyFormError("begins or ends with a quotation mark, which is no part of a key: store it without")
     if _assignment.fullmatch(value):
-        raise KeyFormError("is an assignment, NAME=value: store what is behind the sign only")
+        raise KeyFormError("is an assignment, such as NAME=value: store what is behind the sign only")
     if _header_value.fullmatch(value) is None:
         raise KeyFormError("has spaces, control or non-ASCII characters within, and cannot be sent as a key")
+    if _is_issued(name):
+        _check_issued(value)
     return value
+
+
+def _is_issued(name: str) -> bool:
+    """Whether a secret is a service's to make; what signs or is compared may be any text of its owner's."""
+    return name.endswith(("_KEY", "_TOKEN")) and not name.endswith("_SECRET_KEY")
+
+
+def _check_issued(value: str) -> None:
+    """Refuse what no service issues: what is around a key in files and programs, or stands for one there."""
+    if _named.fullmatch(value):
+        raise KeyFormError("is an assignment, such as NAME=value: store what is behind the sign only")
+    if _marks.search(value):
+        raise KeyFormError("has brackets, quotation marks or $ within, which no key has: store the key alone")
+    if value.lower() in _words:
+        raise KeyFormError("is a word that stands for nothing, and not a key")
 
 
 def signing_keys_of(name: str, stored: str) -> list[str]:

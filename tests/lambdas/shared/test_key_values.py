@@ -25,7 +25,24 @@ def test_a_key_is_read_from_the_forms_that_it_is_stored_in(stored: str) -> None:
     assert key_of("OPENAI_API_KEY", stored) == KEY
 
 
-@pytest.mark.parametrize("key", ["MFRGG===", "a=b", "AKIA1234:secret", "eyJhbGciOi.eyJpc3Mi.sig_nature="])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "MFRGG===",
+        "AbCdEfGhIjKlMnOpQrStUvWxYzabcdefghijklmnopq=",
+        "ab1=cd",
+        "AKIA1234:secret",
+        "eyJhbGciOi.eyJpc3Mi.sig_nature=",
+        "sk-proj-A1b2_C3d4-E5f6",
+        "sk-ant-api03-A1b2_C3d4-E5f6-AA",
+        "pcsk_4Jh2_AbCdEf",
+        "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
+        "sb_secret_AbCd_EfGh",
+        "github_pat_11ABCDEFG0_abcdefghij",
+        "ghs_16C7e42F292c6912E7710c838347Ae178B4a",
+        "nullable",
+    ],
+)
 def test_keys_may_look_like_many_things(key: str) -> None:
     assert key_of("X_KEY", key) == key
 
@@ -41,6 +58,25 @@ def test_keys_may_look_like_many_things(key: str) -> None:
         (f'{{"OPENAI_API_KEY": "\\"{KEY}\\""}}', "quotation mark"),
         (f"OPENAI_API_KEY={KEY}", "is an assignment"),
         (f"export OPENAI_API_KEY = {KEY}", "is an assignment"),
+        ("OPENAI_API_KEY=", "is an assignment"),
+        ("export OPENAI_API_KEY=\n", "is an assignment"),
+        (f"KEY={KEY}", "is an assignment"),
+        (f"APIKEY={KEY}", "is an assignment"),
+        (f"apikey: {KEY}", "is an assignment"),
+        (f"OPENAI-API-KEY={KEY}", "is an assignment"),
+        (f"OPENAI_API_KEY:{KEY}", "is an assignment"),
+        (f"Bearer:{KEY}", "is an assignment"),
+        (f"openai={KEY}", "is an assignment"),
+        (f'["{KEY}"]', "brackets, quotation marks"),
+        (json.dumps({"a": json.dumps({"b": KEY})}), "spaces"),
+        (json.dumps({"a": json.dumps({"b": KEY}, separators=(",", ":"))}), "brackets, quotation marks"),
+        ("${OPENAI_API_KEY}", "brackets, quotation marks"),
+        ("$OPENAI_API_KEY", "brackets, quotation marks"),
+        ("<your-key>", "brackets, quotation marks"),
+        ("null", "stands for nothing"),
+        ("True", "stands for nothing"),
+        ('{"OPENAI_API_KEY": "null"}', "stands for nothing"),
+        ('{"OPENAI_API_KEY": null}', "without an entry"),
         (f'OPENAI_API_KEY="{KEY}"', "quotation mark"),
         (f"{KEY} {KEY}", "spaces, control or non-ASCII"),
         (f"{KEY}\n{KEY}", "spaces, control or non-ASCII"),
@@ -66,6 +102,14 @@ def test_only_keys_have_to_be_keys() -> None:
         with pytest.raises(KeyFormError):
             check_form(name, "two words")
     check_form("GITHUB_WEBHOOK_SECRET", "two words")
+
+
+@pytest.mark.parametrize("text", ["p$ss<w>o[r]d", "abc:def", "null"])
+def test_what_its_owner_makes_up_may_have_any_characters(text: str) -> None:
+    """AWS's generator of passwords uses all of them."""
+    long = text.ljust(32, "x")
+    assert key_of("GITHUB_WEBHOOK_SECRET", text) == text
+    assert signing_keys_of("JWT_SECRET_KEY", long) == [long]
 
 
 FIRST, SECOND = "a" * 32, "b" * 40
