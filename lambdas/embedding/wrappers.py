@@ -19,6 +19,18 @@ RECORDS = {
     "aws:kinesis": "an event of a Kinesis stream: send the record's text on, as a message",
 }
 
+ENVELOPES = {
+    frozenset({"detail-type", "detail"}): (
+        "an EventBridge event: give the rule's target an input path, such as $.detail, or an input transformer"
+    ),
+    frozenset({"requestPayload"}): (
+        "what Lambda tells a destination of an asynchronous invocation: point that function's destination elsewhere, "
+        "or send its requestPayload on, as a message"
+    ),
+    frozenset({"specversion", "type"}): "a CloudEvent: send its data on, as a message, without the envelope",
+}
+"""By the keys that all of a kind have."""
+
 
 def wrapper_of(value: Any) -> str | None:
     """What a body is that is not a message.
@@ -33,11 +45,9 @@ def wrapper_of(value: Any) -> str | None:
         return _pointer(value) if isinstance(value, list) else _encoded_twice(value)
     if value.get("Type") in TOPIC_TYPES and "TopicArn" in value:
         return "the body is an SNS notification: turn on raw message delivery for the queue's subscription"
-    if "detail-type" in value and "detail" in value:
-        return (
-            "the body is an EventBridge event: give the rule's target an input path, such as $.detail, "
-            "or an input transformer"
-        )
+    for keys, kind in ENVELOPES.items():
+        if keys <= value.keys():
+            return f"the body is {kind}"
     if value.get("Event") == "s3:TestEvent":
         return (
             "the body is the test event that S3 sends when a bucket's notification is made: "

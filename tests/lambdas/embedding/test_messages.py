@@ -24,7 +24,7 @@ json_values = st.recursive(
 shaped = st.fixed_dictionaries(
     {},
     optional={
-        **dict.fromkeys(("Type", "TopicArn", "Event", "detail", "detail-type"), json_values),
+        **dict.fromkeys(("Type", "TopicArn", "Event", "detail", "detail-type", "specversion"), json_values),
         "Records": json_values | st.lists(st.fixed_dictionaries({"eventSource": json_values})),
         "id": json_values,
         "text": json_values | any_text,
@@ -204,6 +204,23 @@ def test_delete_may_be_false() -> None:
             {"version": "0", "id": "1", "detail-type": "Order", "source": "shop", "detail": {"text": "hello"}},
             "an EventBridge event: give the rule's target an input path, such as $.detail",
         ),
+        (
+            {
+                "version": "1.0",
+                "timestamp": "2026-11-29T07:00:00.000Z",
+                "requestContext": {"requestId": "r", "condition": "RetriesExhausted", "approximateInvokeCount": 3},
+                "requestPayload": {"text": "hello"},
+                "responseContext": {"statusCode": 200, "functionError": "Unhandled"},
+                "responsePayload": {"errorMessage": "hello"},
+            },
+            "what Lambda tells a destination of an asynchronous invocation: point that function's destination",
+        ),
+        ({"requestContext": {"condition": "EventAgeExceeded"}, "requestPayload": {"text": "hello"}}, "requestPayload"),
+        (
+            {"specversion": "1.0", "id": "1", "source": "/shop", "type": "order", "data": {"text": "hello"}},
+            "a CloudEvent: send its data on, as a message",
+        ),
+        ({"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data_base64": "aGVsbG8="}, "a CloudEvent"),
         (
             {"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "s3": {"object": {"key": "a"}}}]},
             "an event of an S3 bucket: this queue takes texts, not objects",
