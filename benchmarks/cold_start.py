@@ -199,15 +199,28 @@ def _function(case: Case, found: dict[str, Any]) -> str:
     most = list(packages[BYTECODE])[:SHOWN]
     shares = [[name, *(f"{packages[tree].get(name, 0.0):.0f}" for tree in packages)] for name in most]
     ratio = sums[f"{SOURCE}, processor"] / sums[f"{BYTECODE}, processor"]
-    wanted = "" if case.wanted_ms is None else f"{case.wanted_ms} ms are wanted for the init phase. "
     return (
         f"### {case.function}\n\n"
         f"{page.table(['step', *columns, 'modules'], rows)}\n\n"
-        f"{wanted}Without the layers' bytecode it takes **{ratio:.1f} times** the processor time. {case.remarks}\n\n"
+        f"{wanted(case, found['steps_ms'][BYTECODE])} Without the layers' bytecode it takes **{ratio:.1f} times** the "
+        f"processor time. {case.remarks}\n\n"
         "Own time of each package's modules in the init phase, milliseconds, the least of "
         f"{TRACED} runs with `-X importtime`:\n\n"
         f"{page.table(['package', *packages], shares)}"
     )
+
+
+def wanted(case: Case, steps_ms: Mapping[str, float]) -> str:
+    """Whether the wish for the start of a function is met.
+
+    Args:
+        case: the function.
+        steps_ms: step to milliseconds on the clock, with the layers' bytecode.
+    """
+    took = sum(steps_ms[step] for step in (*case.init, *case.wanted_with))
+    what = " and ".join(["the init phase", *(f"{case.steps[step]!r}" for step in case.wanted_with)])
+    kept = "met" if took <= case.wanted_ms else "**missed**"
+    return f"{case.wanted_ms:,} ms are wanted for {what}: {kept}, with {took:,.0f} ms."
 
 
 def main() -> int:

@@ -6,7 +6,8 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from benchmarks import demo, engine, layers, page, systems
-from benchmarks.cold_start import by_package
+from benchmarks.cold_start import by_package, wanted
+from benchmarks.cold_start_cases import CASES
 from benchmarks.compare_archives import compared, cpus
 from benchmarks.embedding_burst import File, files, is_right
 from benchmarks.load import percentiles
@@ -48,6 +49,17 @@ import time:      1500 |       2000 | openai
 import time:      3000 |       3000 | json
 warning: something else"""
     assert by_package(trace) == {"the standard library": 3.0, "openai": 2.0}
+
+
+def test_a_cold_start_is_said_to_be_as_wanted_or_not() -> None:
+    cases = {case.function: case for case in CASES}
+    embedding, knowledge_base = cases["embedding"], cases["knowledge_base"]
+    steps = dict.fromkeys(embedding.init, 150.0)
+    assert wanted(embedding, steps) == "450 ms are wanted for the init phase: met, with 450 ms."
+    assert wanted(embedding, {**steps, "vocabulary": 151.0}).endswith(": **missed**, with 451 ms.")
+    both = {**dict.fromkeys(knowledge_base.init, 500.0), "page": 501.0}
+    said = "2,000 ms are wanted for the init phase and 'first request: the page': **missed**, with 2,001 ms."
+    assert wanted(knowledge_base, both) == said
 
 
 def test_percentiles_are_of_the_values_in_between() -> None:
