@@ -17,7 +17,8 @@ INFLATING = frozenset({"FlateDecode", "Fl", "LZWDecode", "LZW", "RunLengthDecode
 """The others give at most what they are given."""
 HEAD_BYTES = 4 * 1024**2
 """Of a coded image under such a filter, in which its header has to be: profiles and previews can stand before it."""
-_ALL = 2**62
+_ALL = 2**31 - 1
+"""Bytes: no file has more, and python3.11's MuPDF takes no larger number."""
 
 
 class Coded:
