@@ -171,6 +171,7 @@ class LambdaFunction(pulumi.ComponentResource):
             "architecture": args.package.target.architecture,
             **({"image": args.image_uri} if args.image_uri is not None else {}),
             **({"secrets": references(args.secrets)} if args.secrets else {}),
+            **({"secret_variables": variables} if (variables := args.settings.secret_variables()) else {}),
         }
 
     def _own_statements(self, settings: FunctionSettings) -> list[policies.Statement]:

@@ -168,6 +168,18 @@ class FunctionSettings(Section):
                 given = getattr(self, name)
                 yield secret, NamedParameter(parameter=given) if isinstance(given, str) else given
 
+    @classmethod
+    def secret_variables(cls) -> dict[str, list[str]]:
+        """Return each secret's name, and the variables that may say where it is."""
+        declared = [fact for fact in map(facts, cls.model_fields.values()) if fact.secret]
+        return {
+            fact.secret: [
+                *(f"{fact.secret}_{kind}" for kind in ("SECRET_ARN", "PARAMETER")),
+                *([fact.variable] if fact.variable else []),
+            ]
+            for fact in declared
+        }
+
     def bucket_uses(self) -> Iterator[BucketUse]:
         """Yield what the system does with the stack's buckets; a page that writes into one adds that."""
         for name in type(self).model_fields:
@@ -180,7 +192,5 @@ class FunctionSettings(Section):
     def own_variables(cls) -> frozenset[str]:
         """Return every variable that the stack itself may set on the function, but for those of its layers."""
         declared = [facts(field) for field in cls.model_fields.values()]
-        references = {
-            f"{fact.secret}_{kind}" for fact in declared if fact.secret for kind in ("SECRET_ARN", "PARAMETER")
-        }
+        references = {name for names in cls.secret_variables().values() for name in names}
         return COMMON_VARIABLES | set(cls.wired) | references | {fact.variable for fact in declared if fact.variable}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_sts import STSClient
@@ -33,6 +34,7 @@ ATTEMPTS = 8
 """Of one call. Lambda takes 15 requests a second that are not invocations, and `prune` makes many:
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 ARN_PARTS = 6
+QUEUES = ("queue_arn", "dlq_arn", "async_dlq_arn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,12 @@ class Function:
     """Where messages of the queue, or asynchronous events, go that failed for good."""
     secrets: Mapping[str, str]
     """Environment name of each secret → ARN in Secrets Manager, or name of a parameter."""
+    secret_variables: Mapping[str, str]
+    """Variable → the secret that it may say the place of, by its environment name."""
+    api_id: str
+    """Of the HTTP API in front of it; empty where it has none."""
+    queues: frozenset[str]
+    """Names of its queues and dead-letter queues."""
     layers: tuple[str, ...]
     runtime: str
     architecture: str
@@ -117,6 +125,8 @@ class Stack:
     @overload
     def client(self, service: Literal["secretsmanager"]) -> SecretsManagerClient: ...
     @overload
+    def client(self, service: Literal["sns"]) -> SNSClient: ...
+    @overload
     def client(self, service: Literal["sqs"]) -> SQSClient: ...
     @overload
     def client(self, service: Literal["ssm"]) -> SSMClient: ...
@@ -159,6 +169,15 @@ def read_queue(value: Mapping[str, Any], kind: str) -> Queue | None:
     return Queue(str(value[f"{kind}_url"]), str(value[f"{kind}_arn"])) if value.get(f"{kind}_url") else None
 
 
+def read_variables(value: Mapping[str, Any]) -> dict[str, str]:
+    """Which variables may say where a function's secrets are; an older program did not export them."""
+    secrets = as_object(value.get("secrets")) or {}
+    by_secret = as_object(value.get("secret_variables"))
+    if by_secret is None:
+        by_secret = {secret: [f"{secret}_SECRET_ARN", f"{secret}_PARAMETER"] for secret in secrets}
+    return {str(variable): secret for secret, variables in by_secret.items() for variable in variables}
+
+
 def read_function(key: str, value: Mapping[str, Any]) -> Function:
     """One exported function; a missing field says which one."""
     try:
@@ -175,6 +194,9 @@ def read_function(key: str, value: Mapping[str, Any]) -> Function:
             queue=read_queue(value, "queue"),
             dead_letters=read_queue(value, "dlq") or read_queue(value, "async_dlq"),
             secrets=dict(value.get("secrets") or {}),
+            secret_variables=read_variables(value),
+            api_id=str(value.get("api_id", "")),
+            queues=frozenset(str(value[name]).rsplit(":", 1)[-1] for name in QUEUES if value.get(name)),
             layers=tuple(value.get("layers") or ()),
             runtime=str(value.get("runtime", "")),
             architecture=str(value.get("architecture", "")),

@@ -5,11 +5,13 @@ A version keeps its own timeout, layers and variables for ever; the queue, the r
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from components.limits import HTTP_INTEGRATION_TIMEOUT_SECONDS
 from ops.aws_errors import code_of
 from ops.errors import OpsError
 
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
 
     from ops.stack import Function, Stack
 
-REFERENCES = ("_SECRET_ARN", "_PARAMETER")
-"""Ends of the variables that say where a secret is."""
+IN_SECRETS_MANAGER = re.compile(r"arn:[\w-]+:secretsmanager:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +36,17 @@ class Fit:
 
 
 def fit_of(stack: Stack, function: Function, version: str) -> Fit:
-    """Compare a version with today's queue, secrets, layers and log group."""
+    """Compare a version with today's queue, API, secrets, layers and log group."""
     client = stack.client("lambda")
     found = configuration(client, function, version)
+    today = todays(client, function) or found
     state = found.get("State", "Active")
     broken = f"Lambda says {state} ({found.get('StateReason', 'no reason given')}); choose another version"
     problems = [broken] if state == "Failed" else []
-    problems += [*too_slow(stack, function, found), *lost_secrets(function, found)]
+    problems += [*too_slow(stack, function, found), *lost_secrets(function, found, today)]
     layers = [str(layer["Arn"]) for layer in found.get("Layers", [])]
     notes = [f"its layer {arn} is deleted; the version keeps its copy" for arn in layers if is_gone(client, arn)]
+    notes += cut_off(function, found, today)
     group = found.get("LoggingConfig", {}).get("LogGroup", function.log_group)
     if group != function.log_group:
         notes.append(f"it logs to {group}, and `ops tail` reads {function.log_group}")
@@ -64,6 +67,26 @@ def configuration(client: LambdaClient, function: Function, version: str) -> Fun
         raise
 
 
+def todays(client: LambdaClient, function: Function) -> FunctionConfigurationResponseTypeDef | None:
+    """The configuration that the program published last; None where that is not known any more."""
+    try:
+        return configuration(client, function, function.published) if function.published else None
+    except OpsError:
+        return None
+
+
+def cut_off(
+    function: Function, found: FunctionConfigurationResponseTypeDef, today: FunctionConfigurationResponseTypeDef
+) -> list[str]:
+    """A version that may run longer than the API in front of it waits, which was made for today's timeout."""
+    waits = min(today["Timeout"], HTTP_INTEGRATION_TIMEOUT_SECONDS)
+    timeout = found["Timeout"]
+    if not function.api_id or min(timeout, HTTP_INTEGRATION_TIMEOUT_SECONDS) <= waits:
+        return []
+    problem = f"its timeout is {timeout} s, and the API in front of it answers 503 after {waits} s, which is today's"
+    return [f"{problem} timeout_seconds: what takes longer is cut off until strata:{function.key} says more"]
+
+
 def too_slow(stack: Stack, function: Function, found: FunctionConfigurationResponseTypeDef) -> list[str]:
     """A version that may run longer than its queue hides a message: another invocation would get the message too."""
     if function.queue is None:
@@ -81,15 +104,21 @@ def too_slow(stack: Stack, function: Function, found: FunctionConfigurationRespo
     return [f"{problem}; {remedy}, or choose a version with a shorter timeout"]
 
 
-def lost_secrets(function: Function, found: FunctionConfigurationResponseTypeDef) -> list[str]:
-    """Secrets that a version reads and today's role may not."""
-    readable = set(function.secrets.values())
+def lost_secrets(
+    function: Function, found: FunctionConfigurationResponseTypeDef, today: FunctionConfigurationResponseTypeDef
+) -> list[str]:
+    """Secrets that a version reads and today's role may not.
+
+    A secret that the program does not declare any more is known by its ARN, unless the program sets the variable still.
+    """
+    readable, declared = set(function.secrets.values()), function.secret_variables
     variables = found.get("Environment", {}).get("Variables", {})
+    still_set = today.get("Environment", {}).get("Variables", {}).items()
     lost = [
-        (name.removesuffix(end), reference)
+        (declared.get(name, name), reference)
         for name, reference in sorted(variables.items())
-        for end in REFERENCES
-        if name.endswith(end) and reference not in readable
+        if reference not in readable
+        and (name in declared or (IN_SECRETS_MANAGER.match(reference) and (name, reference) not in still_set))
     ]
     return [
         f"it reads {name} from {reference}, and the function's role may no longer; point strata:{function.key} at it "

@@ -331,6 +331,43 @@ def test_a_version_whose_secret_the_role_may_no_longer_read_is_refused(deployed:
     assert rollback(deployed.stack, "embedding", to=fits).ok
 
 
+def test_which_variables_say_where_secrets_are_is_the_programs_word(deployed: Deployed) -> None:
+    """By the ends of their names, one of another name was missed, and an extra variable refused every deployment."""
+    function = deployed.function
+    function["secrets"]["SUPABASE_CONFIG"] = "/today"
+    names = {name: [f"{name}_SECRET_ARN", f"{name}_PARAMETER"] for name in function["secrets"]}
+    function["secret_variables"] = {**names, "SUPABASE_CONFIG": ["SSM_PARAMETER_NAME"]}
+    gone = publish(deployed, Environment={"Variables": {"SSM_PARAMETER_NAME": "/former/gone"}})
+    with pytest.raises(OpsError, match="reads SUPABASE_CONFIG from /former/gone"):
+        rollback(deployed.stack, "embedding", to=gone)
+    fits = publish(deployed, Environment={"Variables": {"SSM_PARAMETER_NAME": "/today", "TUNING_PARAMETER": "5"}})
+    assert rollback(deployed.stack, "embedding", to=fits).ok
+
+
+def test_a_secret_that_the_program_does_not_declare_any_more_is_known_by_its_arn(deployed: Deployed) -> None:
+    given = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:former-AbCdEf"
+    former = publish(deployed, Environment={"Variables": {"FORMER_KEY_SECRET_ARN": given}})
+    deployed.function["published"] = publish(deployed, Environment={"Variables": {"PLAIN": "x"}})
+    with pytest.raises(OpsError, match=f"reads FORMER_KEY_SECRET_ARN from {given}"):
+        rollback(deployed.stack, "embedding", to=former)
+    # Today's program sets it as well, and knows why.
+    deployed.function["published"] = publish(
+        deployed, Environment={"Variables": {"FORMER_KEY_SECRET_ARN": given, "PLAIN": "y"}}
+    )
+    assert rollback(deployed.stack, "embedding", to=former).ok
+
+
+def test_a_version_that_its_api_would_cut_off_is_told(deployed: Deployed) -> None:
+    """The API waits for as long as today's version may run."""
+    slow = publish(deployed, Timeout=29)
+    deployed.function["published"] = publish(deployed, Timeout=10)
+    words = "its timeout is 29 s, and the API in front of it answers 503 after 10 s"
+    assert not any(words in remark for remark in rollback(deployed.stack, "embedding", to=slow).notes)
+    deployed.function["api_id"] = "a1b2"
+    rollback(deployed.stack, "embedding", to="1")
+    assert any(words in remark for remark in rollback(deployed.stack, "embedding", to=slow).notes)
+
+
 def test_a_layer_that_is_gone_is_only_told(deployed: Deployed) -> None:
     arn = deployed.layer()
     version = publish(deployed, Layers=[arn])
