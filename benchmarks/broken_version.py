@@ -45,7 +45,7 @@ KEYS = {"OPENAI_API_KEY": "sk-bench-openai", "PINECONE_API_KEY": "sk-bench-pinec
 PER_SECOND = 5.0
 TEXTS = 50
 CANARY_PERCENT = 20
-STEP_SECONDS = 60
+STEP_SECONDS = 120
 EVALUATION_SECONDS = 10.0
 """How often the alarm is looked at. CloudWatch looks once a minute."""
 TARGET_SECONDS = 60.0

@@ -70,6 +70,7 @@ class PythonLayer(pulumi.ComponentResource):
         super().__init__("strata:components:PythonLayer", name, None, opts)
         self.spec = args.layer
         self.target = args.target
+        self.kept = args.keep_versions
         self.digest = layer_digest(args.layer, args.target, compiler=args.compiler_version)
         self.key = f"layers/{args.layer.name}/{self.digest}.zip"
         self.bucket = pulumi.Output.from_input(args.bucket)
@@ -96,7 +97,7 @@ class PythonLayer(pulumi.ComponentResource):
         self.arn = version.arn
         self.register_outputs({"arn": self.arn, "digest": self.digest, "key": self.key})
 
-    def exports(self) -> dict[str, Input[str]]:
+    def exports(self) -> dict[str, Input[str] | bool]:
         """Return the stack's output about this layer."""
         return {
             "arn": self.arn,
@@ -104,6 +105,8 @@ class PythonLayer(pulumi.ComponentResource):
             "digest": self.digest,
             "bucket": self.bucket,
             "key": self.key,
+            # When the layer changes, it is the option of the former update that counts.
+            "kept": self.kept,
         }
 
 

@@ -105,7 +105,13 @@ class RolloutSettings(Section):
         "when an alarm of the function starts meanwhile, the old version has all of it again. Empty is all at once.",
         default=list,
     )
-    step_seconds: int = key("How long each share is watched.", default=300, at_least=10, at_most=3600)
+    step_seconds: int = key(
+        "How long each share is watched. CloudWatch looks once a minute, at metrics that are a minute or two late: in "
+        "less time no alarm would start.",
+        default=300,
+        at_least=120,
+        at_most=3600,
+    )
 
 
 COMMON_SECTIONS: Final[Mapping[str, type[Section]]] = {

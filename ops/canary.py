@@ -150,12 +150,26 @@ def give(client: LambdaClient, move: Move, percent: int, revision: str) -> str:
 
 
 def ringing(stack: Stack, moves: Sequence[Move]) -> set[str]:
-    """Names of the functions' alarms that are in the state ALARM."""
-    pages = stack.client("cloudwatch").get_paginator("describe_alarms")
+    """Names of the functions' alarms that are in the state ALARM.
+
+    Those of the stack are told apart by what they watch: the names of `embedding_processor` begin as `embedding`'s do.
+    """
     stem = f"{PROJECT}-{stack.name.rsplit('/', 1)[-1]}"
+    watched = {dimension for move in moves for dimension in watched_of(move.function, stem)}
+    pages = stack.client("cloudwatch").get_paginator("describe_alarms")
     return {
         alarm["AlarmName"]
-        for move in moves
-        for page in pages.paginate(AlarmNamePrefix=f"{stem}-{logical_name(move.function.key)}-", StateValue="ALARM")
+        for page in pages.paginate(AlarmNamePrefix=f"{stem}-", StateValue="ALARM")
         for alarm in page["MetricAlarms"]
+        if any((each["Name"], each["Value"]) in watched for each in alarm.get("Dimensions", []))
+    }
+
+
+def watched_of(function: Function, stem: str) -> set[tuple[str, str]]:
+    """The dimensions of a function's alarms: of `components.alarms`."""
+    return {
+        ("FunctionName", function.name),
+        ("service", f"{stem}-{logical_name(function.key)}"),
+        ("ApiId", function.api_id),
+        *(("QueueName", name) for name in function.queues),
     }

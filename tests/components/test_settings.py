@@ -196,6 +196,12 @@ def test_shares_of_the_traffic_rise_below_all_of_it(shares: list[Any]) -> None:
     assert problem.startswith("strata:rollout.canary_percents")
 
 
+def test_a_share_of_the_traffic_is_watched_for_as_long_as_an_alarm_needs() -> None:
+    """Ten seconds were allowed: CloudWatch would not have looked once."""
+    [problem] = problems(rollout={"step_seconds": 60})
+    assert problem.startswith("strata:rollout.step_seconds is 60")
+
+
 def test_a_misspelt_key_is_recognised() -> None:
     assert "did you mean strata:embedding.memory_mb?" in problems({"memroy_mb": 512})[0]
 

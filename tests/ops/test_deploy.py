@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from ops.canary import Move, MovedError, found, give, give_back, roll_out
+from ops.canary import Move, MovedError, found, give, give_back, ringing, roll_out
 from ops.cli import main
 from ops.deploy import deploy
 from ops.doctor.live import live_findings
@@ -239,6 +239,27 @@ def test_a_version_that_is_pinned_and_does_not_exist_stops_a_deployment_before_i
     assert checkout.ups == []
 
 
+def test_versions_that_are_to_be_kept_are_not_replaced_in_the_same_update(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the option of the former update that counts: the old version was deleted."""
+    layer = checkout.deployed.outputs["layers"]["openai-pinecone"]
+    inputs = {"layerName": layer["name"], "description": "1" * 64}
+    planned = {"resources": [{"type": "aws:lambda/layerVersion:LayerVersion", "inputs": inputs}]}
+    monkeypatch.setattr("ops.before_deploy.make_plan", lambda *_, **__: planned)
+    checkout.file.write_text(f"{checkout.file.read_text()}  strata:layers:\n    keep_versions: true\n")
+    layer["kept"] = False
+    checkout.outputs.write_text(json.dumps(checkout.deployed.outputs))
+    with pytest.raises(OpsError, match=f"keep_versions is turned on, and {layer['name']} changes in the same update"):
+        checkout.deploy()
+    assert checkout.ups == []
+    inputs["description"] = layer["digest"]
+    assert checkout.deploy().ok
+    layer["kept"], inputs["description"] = True, "1" * 64
+    checkout.outputs.write_text(json.dumps(checkout.deployed.outputs))
+    assert checkout.deploy().ok
+
+
 def test_a_first_deployment_is_one_update_and_its_functions_answer(checkout: Checkout) -> None:
     checkout.outputs.write_text("{}")
     assert checkout.deploy().ok
@@ -315,11 +336,13 @@ def test_shares_rise_and_are_watched(deployed: Deployed, move: Move) -> None:
     assert weights(deployed) == {}, "then the update moves the alias"
 
 
-def alarm(deployed: Deployed, name: str, state: str) -> None:
+def alarm(deployed: Deployed, name: str, state: str, function: str | None = None) -> None:
+    """One on a function, ours if none is named."""
     client = deployed.client("cloudwatch")
     client.put_metric_alarm(
         AlarmName=name, Namespace="AWS/Lambda", MetricName="Errors", Period=60, EvaluationPeriods=1,
         Threshold=1, ComparisonOperator="GreaterThanThreshold", Statistic="Sum",
+        Dimensions=[{"Name": "FunctionName", "Value": function or deployed.function["name"]}],
     )  # fmt: skip
     client.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
 
@@ -349,6 +372,25 @@ def test_alarms_that_ring_already_are_named_since_they_cannot_be_watched(deploye
         deployed.client("cloudwatch").delete_alarms(AlarmNames=["strata-test-embedding-errors-1a"])
     assert said[0].startswith("in ALARM already")
     assert "strata-test-embedding-errors-1a" in said[0]
+
+
+def test_only_alarms_of_the_functions_that_are_moved_stop_them(deployed: Deployed, move: Move) -> None:
+    """An alarm of embedding_processor, whose name begins as those of embedding, ended the canary of the latter."""
+    queue = {"Name": "QueueName", "Value": deployed.function["dlq_arn"].rsplit(":", 1)[-1]}
+    names = [f"strata-test-embedding-{name}" for name in ("processor-errors-1a", "dlq-depth-1a")]
+    client = deployed.client("cloudwatch")
+    alarm(deployed, names[0], "ALARM", "strata-test-embedding-processor-function-1a")
+    try:
+        assert ringing(deployed.stack, [move]) == set()
+        alarm(deployed, names[1], "OK")
+        client.put_metric_alarm(
+            AlarmName=names[1], Namespace="AWS/SQS", MetricName="m", Period=60, EvaluationPeriods=1, Threshold=1,
+            ComparisonOperator="GreaterThanThreshold", Statistic="Sum", Dimensions=[queue],
+        )  # fmt: skip
+        client.set_alarm_state(AlarmName=names[1], StateValue="ALARM", StateReason="test")
+        assert ringing(deployed.stack, [move]) == {names[1]}
+    finally:
+        client.delete_alarms(AlarmNames=names)
 
 
 def test_a_rollback_in_the_middle_of_a_canary_wins(deployed: Deployed, move: Move) -> None:

@@ -133,6 +133,12 @@ def test_given_secrets_make_none_and_are_all_that_the_role_may_read(name: str) -
     assert not program.all("Secret")
     names = {secret: f"/team/{key}" for key, secret in needed(stack, name, given).items()}
     assert program.exports["functions"][name]["secrets"] == names
+    # `ops` knows by these whether an older version looks where its role may no longer.
+    declared = program.exports["functions"][name]["secret_variables"]
+    variables = functions(program)[name]["environment"]["variables"]
+    says_where = {variable for variable, value in variables.items() if value in names.values()}
+    assert len(says_where) == len(names)
+    assert says_where <= {variable for secret in names for variable in declared[secret]}
     statements = [
         statement
         for policy in program.all("RolePolicy")
@@ -148,7 +154,7 @@ def test_the_outputs_are_what_ops_and_the_sandbox_read(run: Runner, stack: str) 
     exports = run(stack).exports
     assert {"artifact_bucket", "layers", "functions"} <= set(exports)
     for layer in exports["layers"].values():
-        assert set(layer) == {"arn", "name", "digest", "bucket", "key"}
+        assert set(layer) == {"arn", "name", "digest", "bucket", "key", "kept"}
     always = {"name", "arn", "alias_arn", "role_arn", "log_group", "layers", "runtime", "architecture"}
     for name, outputs in exports["functions"].items():
         assert always <= set(outputs), name
