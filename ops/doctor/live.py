@@ -155,8 +155,20 @@ def check_alarms(patient: Patient) -> Iterator[Finding]:
     if topic is None:
         remedy = f"`pulumi config set --path strata:observability.alarm_topic_arn <topic ARN> --stack {patient.name}`"
         yield Finding("alarms", "warn", "no topic is set, so an alarm notifies nobody", remedy)
-    else:
-        yield Finding("alarms", "ok", f"notify {topic}")
+    elif patient.account is not None:
+        yield alarm_topic(patient.account, str(topic))
+
+
+def alarm_topic(account: Stack, topic: str) -> Finding:
+    """Whether there is a topic to tell: CloudWatch takes one that does not exist, and says nothing."""
+    try:
+        account.client("sns").get_topic_attributes(TopicArn=topic)
+    except ClientError as error:
+        if code_of(error) not in {"NotFound", "NotFoundException"}:
+            raise
+        remedy = "create it, or correct strata:observability.alarm_topic_arn"
+        return Finding("alarms", "fail", f"{topic} does not exist: an alarm notifies nobody", remedy)
+    return Finding("alarms", "ok", f"notify {topic}")
 
 
 def check_account(patient: Patient) -> Iterator[Finding]:

@@ -118,8 +118,17 @@ def test_a_lost_artifact_is_a_warning_with_the_command_that_uploads_it(deployed:
 
 def test_alarms_that_notify_nobody_are_a_warning(deployed: Deployed) -> None:
     assert found(check_alarms, deployed.stack)[0].state == "warn"
-    topic = {"strata:observability": {"alarm_topic_arn": "arn:aws:sns:eu-central-1:1:alarms"}}
-    assert found(check_alarms, deployed.stack, topic)[0].state == "ok"
+
+
+def test_a_topic_that_does_not_exist_is_a_failure(deployed: Deployed) -> None:
+    """CloudWatch takes an alarm that notifies it, and doctor said that all was well."""
+    client = deployed.client("sns")
+    topic = client.create_topic(Name="alarms")["TopicArn"]
+    config = {"strata:observability": {"alarm_topic_arn": topic}}
+    assert states(found(check_alarms, deployed.stack, config)) == [("alarms", "ok")]
+    client.delete_topic(TopicArn=topic)
+    [finding] = found(check_alarms, deployed.stack, config)
+    assert (finding.state, "does not exist: an alarm notifies nobody" in finding.found) == ("fail", True)
 
 
 @pytest.mark.parametrize(
