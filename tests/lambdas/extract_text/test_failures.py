@@ -17,8 +17,9 @@ from lambdas.extract_text.settings import Settings
 from lambdas.shared.child import How
 from lambdas.shared.pdf import endings, pdf_text, reading, tables
 from lambdas.shared.pdf.errors import CODES
+from tests.encrypted import METHODS, encrypted
 from tests.lambdas.extract_text.conftest import Function, Index
-from tests.pdfs import scan_pdf, text_pdf
+from tests.pdfs import scan_pdf, table_pdf, text_pdf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,9 +72,23 @@ def test_without_a_dead_letter_queue_of_its_own_the_event_is_raised(make_functio
     assert (function.result("a.pdf") or {})["error"]["code"] == "encrypted"
 
 
-def test_an_encrypted_file_that_opens_without_a_password_is_read(function: Function) -> None:
-    (answer,) = function.deliver(function.put("a.pdf", text_pdf(PAGES, password="", owner="owner")))
-    assert (answer["status"], answer["pages"]) == ("ok", 6)
+@pytest.mark.parametrize("method", METHODS)
+def test_an_encrypted_file_that_opens_without_a_password_is_read(function: Function, method: str) -> None:
+    rows = [["Hive", "Honey"], ["Lime Tree", "12"]]
+    key, data = "a.pdf", encrypted(table_pdf(rows), method, "")
+    (answer,) = function.deliver(function.put(key, data))
+    assert (answer["status"], answer.get("pages")) == ("ok", 1), answer
+    result = function.result(key)
+    assert result is not None
+    assert result["pages"][0]["tables"] == [rows], "another library reads the tables"
+    assert "Lime Tree" in result["pages"][0]["text"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_encrypted_file_that_needs_a_password_is_told(function: Function, method: str) -> None:
+    (answer,) = function.deliver(function.put("a.pdf", encrypted(text_pdf(PAGES), method, "secret")))
+    assert answer["error"]["code"] == "encrypted"
+    assert len(function.failed()) == 1
 
 
 def test_a_version_that_cannot_be_read_leaves_nothing_of_the_one_before(function: Function) -> None:

@@ -9,12 +9,12 @@ import resource
 import time
 from typing import TYPE_CHECKING, Any
 
-import pymupdf
 import pytest
 
 from lambdas.image_processor.contract import Code
 from lambdas.image_processor.settings import DEFAULT_MEMORY_MB
 from sandbox.demos.image_processor.pdf import Pdf, with_image
+from tests.encrypted import METHODS, encrypted
 from tests.lambdas.image_processor import hostile
 from tests.lambdas.image_processor.conftest import ask, only
 
@@ -95,16 +95,11 @@ def test_a_file_that_is_cut_short(tenth: int, operation: str) -> None:
     assert check(answer) in {"ok", "damaged"}
 
 
-ENCRYPTION = {"RC4 40": 2, "RC4 128": 3, "AES 128": 4, "AES 256": 5}
-"""MuPDF's numbers of them."""
-
-
-@pytest.mark.parametrize("method", ENCRYPTION.values(), ids=ENCRYPTION)
-@pytest.mark.parametrize(("user", "expected"), [("", "ok"), ("secret", "encrypted")])
-def test_encrypted_files(method: int, user: str, expected: str) -> None:
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("password", "expected"), [("", "ok"), ("secret", "encrypted")])
+def test_encrypted_files(method: str, password: str, expected: str) -> None:
     """One that opens with an empty password is not encrypted for a reader."""
-    document = pymupdf.open("pdf", GOOD)
-    data = document.tobytes(encryption=method, user_pw=user, owner_pw="owner")
+    data = encrypted(GOOD, method, password)
     for operation in OPERATIONS:
         assert check(ask(data, operation)) == expected
 
