@@ -36,6 +36,7 @@ ORDER = (
     "test_secrets",
     "test_two_stacks",
     "test_layers",
+    "test_deploy",
     "test_many_kinds",
     "test_images",
     "test_systems",

@@ -108,6 +108,20 @@ def test_a_change_of_the_code_is_a_new_tag_a_new_image_and_a_new_version_of_the_
     assert story.checkout.pulumi("preview", "--expect-no-changes", "--stack", STACK).ok().changed == {}
 
 
+def test_an_image_that_was_edited_in_the_console_does_not_go_live(story: Story) -> None:
+    """An image is not uploaded with every version, as a zip is: the edited one was in the next."""
+    _ = story.changed
+    before = story.live
+    other = f"{before['ImageUri'].rpartition(':')[0]}:edited"
+    story.checkout.account.client("lambda").update_function_code(FunctionName=before["FunctionName"], ImageUri=other)
+    memory = ("--path", f"strata:{FUNCTION}.memory_mb", "3008")
+    story.checkout.pulumi("config", "set", *memory, "--stack", STACK).ok()
+    refused = story.checkout.python("ops", "deploy", "--stack", STACK).failed()
+    assert "$LATEST has another ImageUri than version" in refused.output
+    story.checkout.python("ops", "deploy", "--refresh", "--stack", STACK).ok()
+    assert (story.live["ImageUri"], story.live["MemorySize"]) == (before["ImageUri"], 3008)
+
+
 def test_all_of_it_can_be_destroyed(story: Story) -> None:
     assert story.deployed
     story.checkout.pulumi("destroy", "--yes", "--skip-preview", "--stack", STACK).ok()
