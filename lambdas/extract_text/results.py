@@ -134,6 +134,7 @@ def _page(page: Page) -> dict[str, Any]:
         "text": page.text,
         "tables": page.tables,
         "tokens": page.tokens,
+        "images": page.images,
         "needs_ocr": page.needs_ocr,
     }
     return {**values, "error": page.error} if page.error else values

@@ -44,6 +44,7 @@ class Extracted:
     pages: int
     tokens: int
     tables: int
+    images: int
     chunks: int
     without_words: int
     """Pages that need OCR."""
@@ -103,11 +104,11 @@ class ExtractReport:
 
     def tables(self) -> Iterator[Table]:
         """What was put, and what was searched for."""
-        columns = ("Document", "Pages", "Tokens", "Tables", "Chunks", "Seconds", "What happened")
+        columns = ("Document", "Pages", "Tokens", "Tables", "Images", "Chunks", "Seconds", "What happened")
         put = Table(*columns, title="Put into the bucket", title_justify="left")
         for each in self.documents:
             mark = "[green]✓[/green]" if each.right else "[red]✗[/red]"
-            numbers = (f"{number:,}" for number in (each.pages, each.tokens, each.tables, each.chunks))
+            numbers = (f"{number:,}" for number in (each.pages, each.tokens, each.tables, each.images, each.chunks))
             put.add_row(each.key, *numbers, f"{each.seconds:.2f}", f"{mark} {each.outcome()}")
         for column in put.columns[1:-1]:
             column.justify = "right"
@@ -184,6 +185,7 @@ def _extracted(cloud: LocalCloud, bucket: str, key: str, result: dict[str, Any],
         pages=result["totals"]["pages"],
         tokens=result["totals"]["tokens"],
         tables=sum(len(page["tables"]) for page in result["pages"]),
+        images=sum(page["images"] for page in result["pages"]),
         chunks=result["totals"]["chunks"],
         without_words=sum(page["needs_ocr"] for page in result["pages"]),
         error=result.get("error", {}).get("code", ""),

@@ -48,7 +48,7 @@ def test_a_pdf_ends_as_a_result_and_as_messages_for_its_chunks(function: Functio
     }
     assert result["source"] == source
     assert [page["number"] for page in result["pages"]] == [1, 2, 3, 4, 5]
-    assert result["pages"][2].keys() == {"number", "text", "tables", "tokens", "needs_ocr"}
+    assert result["pages"][2].keys() == {"number", "text", "tables", "tokens", "images", "needs_ocr"}
     assert result["pages"][2]["text"].startswith("Page 3 is about bees.")
     assert (result["pages"][2]["tables"], result["pages"][2]["needs_ocr"]) == ([], False)
     assert result["totals"] == {

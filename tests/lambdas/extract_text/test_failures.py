@@ -266,7 +266,7 @@ def test_a_scan_says_that_it_needs_ocr(function: Function) -> None:
     assert (answer["status"], answer["pages"], answer["chunks"], answer["queued"]) == ("ok", 1, 0, 0)
     result = function.result("scan.pdf")
     assert result is not None
-    assert result["pages"] == [{"number": 1, "text": "", "tables": [], "tokens": 0, "needs_ocr": True}]
+    assert result["pages"] == [{"number": 1, "text": "", "tables": [], "tokens": 0, "images": 1, "needs_ocr": True}]
 
 
 class Refusing:

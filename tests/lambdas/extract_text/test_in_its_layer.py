@@ -12,14 +12,16 @@ import pytest
 
 from lambdas.extract_text import handler
 from lambdas.shared.contract import ENCODINGS
+from tests.encrypted import encrypted
 from tests.lambdas.layered import copy_package, run_layered, search_path, unpack_layers
-from tests.pdfs import table_pdf, text_pdf
+from tests.pdfs import table_pdf
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.lambdas.extract_text.conftest import Function
 
+LOCKED = [["It opens", "without a password"], ["AES", "256 bits"]]
 CELLS = [["Hive", "Honey"], ["Lime Tree", "12 kg"], ["Clover Field", "7 kg"]]
 pytestmark = pytest.mark.slow
 
@@ -42,7 +44,7 @@ def _run(opt: Path, task: Path, event: Any) -> tuple[dict[str, Any], list[dict[s
 
 def test_documents_go_through_with_nothing_but_the_layer(function: Function, opt: Path, task: Path) -> None:
     records = [
-        function.put("encrypted.pdf", text_pdf(["It opens without a password."], password="", owner="owner")),
+        function.put("encrypted.pdf", encrypted(table_pdf(LOCKED), "AES 256", "")),
         function.put("table.pdf", table_pdf(CELLS)),
         function.put("broken.pdf", b"%PDF-1.7\nnothing"),
     ]
@@ -50,10 +52,10 @@ def test_documents_go_through_with_nothing_but_the_layer(function: Function, opt
     answers = outcome["answer"]["documents"]
     assert [answer["status"] for answer in answers] == ["ok", "ok", "error"]
     assert answers[2]["error"]["code"] == "damaged"
-    encrypted, table = function.result("encrypted.pdf"), function.result("table.pdf")
-    assert encrypted is not None
+    locked, table = function.result("encrypted.pdf"), function.result("table.pdf")
+    assert locked is not None
     assert table is not None
-    assert encrypted["pages"][0]["text"] == "It opens without a password."
+    assert locked["pages"][0]["tables"] == [LOCKED]
     assert table["pages"][0]["tables"] == [CELLS]
     assert len(function.sent()) == 2
     assert len(function.failed()) == 1
