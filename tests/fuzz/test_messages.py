@@ -55,7 +55,6 @@ def parsed(body: str) -> Message | None:
         assert len(refusal) < 300
         return None
     assert message.delete == is_blank(message.text)
-    assert not message.delete or message.named
     message.text.encode()
     assert message.id.isascii()
     assert 0 < len(message.id) <= MAX_ID_LENGTH
@@ -117,7 +116,7 @@ def test_a_plain_text_and_the_same_text_in_json_have_one_id(text: str) -> None:
 @given(key=IDS.filter(lambda key: "#" not in key), namespace=st.none() | st.just("docs"))
 def test_a_deletion_is_its_id_and_namespace(key: str, namespace: str | None) -> None:
     message = parsed(json.dumps({"id": key, "delete": True, "namespace": namespace}))
-    assert message == Message(id=key, text="", named=True, namespace=namespace, delete=True)
+    assert message == Message(id=key, text="", namespace=namespace, delete=True)
 
 
 @fuzzed
