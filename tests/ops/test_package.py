@@ -37,8 +37,12 @@ def test_every_systems_package_is_written_with_its_metadata(tmp_path: Path, syst
     assert {f".{name.rpartition('.')[2]}" for name in names} <= set(SUFFIXES)
     size = (tmp_path / ARCHIVE).stat().st_size
     assert size <= metadata["build_info"]["package_size_kb"] * 1024 < size + 1024
-    # Our own code, and what a page is made of: a package among them is larger.
-    assert size <= (256 if any(name.endswith(".html") for name in names) else 100) * 1024
+    # Our own code and nothing else: what is somebody else's is in a layer.
+    assert {name.split("/")[0] for name in names if "/" in name} == {"lambdas"}
+    assert {name.split("/")[1] for name in names if name.count("/") > 1} == {system, "shared"}
+    assert all(name.endswith(".py") for name in names if "/" not in name)
+    if system == "orchestrator":
+        assert size <= 100 * 1024, "its contract"
     assert (metadata["function_name"], metadata["runtime"]) == (system, "python3.13")
     assert [layer["name"] for layer in metadata["layers"]] == metadata["build_info"]["layer_dependencies"]
     assert metadata["description"]
