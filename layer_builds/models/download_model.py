@@ -94,9 +94,9 @@ def _make(options: argparse.Namespace, scratch: Path, given: Sequence[str]) -> d
     card |= {"licence": licence[1] if licence else "see the model's page", "source": source.origin}
     _write_card(made, card)
     command = f"python -m layer_builds.models.download_model {shlex.join(_without_archive(given))}"
-    card["fidelity"] = measured  # in the list, which is committed: it has not the same digits on every CPU
+    card["fidelity"] = measured  # in the list, not in the folder: it has not the same digits on every CPU
     document = json.loads(listing(made, command)) | {"card": card}
-    (made / LISTING).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    (made / LISTING).write_text(_listed(document, output / LISTING), encoding="utf-8")
     if output.exists():
         shutil.rmtree(output)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -104,6 +104,20 @@ def _make(options: argparse.Namespace, scratch: Path, given: Sequence[str]) -> d
     if options.archive:
         card["archive"] = {"path": str(options.archive), "sha256": write_archive(output, options.archive)}
     return card
+
+
+def _listed(document: dict[str, Any], earlier: Path) -> str:
+    """The list's text: what is committed, where the same model was made and another CPU measured it."""
+    if earlier.is_file():
+        text = earlier.read_text(encoding="utf-8")
+        if _unmeasured(json.loads(text)) == _unmeasured(document):
+            return text
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _unmeasured(document: dict[str, Any]) -> dict[str, Any]:
+    card = {key: value for key, value in document.get("card", {}).items() if key != "fidelity"}
+    return {**document, "card": card}
 
 
 def _source(options: argparse.Namespace, place: Path) -> Source:

@@ -46,6 +46,19 @@ def test_the_card_says_what_it_is_and_how_near_the_original() -> None:
     assert card["fidelity"]["batch_invariance"]["min"] >= 0.9999
 
 
+def test_another_cpus_measurement_of_the_same_model_leaves_what_is_committed(tmp_path: Path) -> None:
+    committed = (REPOSITORY / "models/all-minilm-l6-v2/files.json").read_text("utf-8")
+    earlier = tmp_path / "files.json"
+    made = json.loads(committed)
+    made["card"]["fidelity"]["to_original"]["mean"] -= 0.000003
+    measured = json.dumps(made, indent=1) + "\n"
+    assert download_model._listed(made, earlier) == measured, "there is no list yet"
+    earlier.write_text(committed, "utf-8")
+    assert download_model._listed(made, earlier) == committed
+    made["card"]["revision"] = "another"
+    assert json.loads(download_model._listed(made, earlier)) == made
+
+
 def test_an_export_that_is_not_the_model_any_more_is_refused(tmp_path: Path) -> None:
     """Four bits are too few for a model as small as this one."""
     options = [NAME, "--from-package", PACKAGE, "--quantize", "4", "--output", str(tmp_path / "model")]
