@@ -1,4 +1,4 @@
-"""The comment on a pull request. Standard library only; every piece of text from outside is escaped here.
+"""The comment on a pull request. Standard library only (`layer_builds.plan` is); every piece of text from outside is escaped here.
 
 GitHub shows no raw SVG in a comment and cannot fetch an image from an artifact, so the sizes are drawn with block
 characters in the table; `ops.size_chart` draws the same as an SVG for the artifact.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from layer_builds.plan import MAX_UNZIPPED_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from ops.plan import FunctionSize, LayerSize
     from ops.preview import Change, Preview
 
-LIMIT = 262_144_000
-"""Bytes of a function and its layers, unzipped. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 BAR = 20
 """Characters of a full bar."""
 MOST_ROWS = 100
@@ -196,24 +196,24 @@ def sizes(functions: Sequence[FunctionSize], before: Sequence[FunctionSize] | No
         [
             code(function.name),
             code(bar(function.unzipped_bytes)),
-            f"{function.unzipped_bytes / LIMIT:.1%}",
+            f"{function.unzipped_bytes / MAX_UNZIPPED_BYTES:.1%}",
             megabytes(function.unzipped_bytes, old[function.name].unzipped_bytes if function.name in old else None),
             megabytes(function.code_bytes),
         ]
         for function in sorted(functions, key=lambda function: -function.unzipped_bytes)
     ]
-    columns = ["function", f"of {LIMIT:,} bytes", "", "unzipped", "of it code"]
+    columns = ["function", f"of {MAX_UNZIPPED_BYTES:,} bytes", "", "unzipped", "of it code"]
     return "#### Sizes\n\n" + table(columns, rows, right=(2, 3, 4))
 
 
 def bar(size: int) -> str:
     """`███▌░░░░░░`: eighths of a character, never empty for something, never full below the limit."""
-    eighths = min(max(round(size / LIMIT * BAR * 8), 1 if size else 0), BAR * 8)
-    if size <= LIMIT:
-        eighths = min(eighths, BAR * 8 - 1) if size < LIMIT else BAR * 8
+    eighths = min(max(round(size / MAX_UNZIPPED_BYTES * BAR * 8), 1 if size else 0), BAR * 8)
+    if size <= MAX_UNZIPPED_BYTES:
+        eighths = min(eighths, BAR * 8 - 1) if size < MAX_UNZIPPED_BYTES else BAR * 8
     whole, rest = divmod(eighths, 8)
     drawn = "█" * whole + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[rest]
-    return drawn.ljust(BAR, "░") + ("" if size <= LIMIT else " over the limit")
+    return drawn.ljust(BAR, "░") + ("" if size <= MAX_UNZIPPED_BYTES else " over the limit")
 
 
 def megabytes(size: int, before: int | None = None) -> str:

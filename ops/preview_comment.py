@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from layer_builds.plan import MAX_UNZIPPED_BYTES
 from ops.errors import UsageError
 from ops.findings import read_findings
-from ops.markdown import LIMIT, SIGNS, comment
+from ops.markdown import SIGNS, comment
 from ops.plan import read_artifact, read_plan
 from ops.preview import compare, read_preview
 from ops.report import Report, write_file
@@ -39,7 +40,7 @@ def write_comment(arguments: argparse.Namespace) -> Report | None:
     )
     if arguments.svg is not None:
         write_file("--svg", arguments.svg, svg(functions, f"{arguments.stack}: unzipped sizes"))
-    over = [function.name for function in functions if function.unzipped_bytes > LIMIT]
+    over = [function.name for function in functions if function.unzipped_bytes > MAX_UNZIPPED_BYTES]
     data = {
         "changes": {op: sum(change.op == op for change in preview.changes) for op in SIGNS},
         "unchanged": preview.unchanged,

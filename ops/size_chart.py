@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from ops.markdown import LIMIT, megabytes
+from layer_builds.plan import MAX_UNZIPPED_BYTES
+from ops.markdown import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,14 +28,17 @@ def svg(functions: Sequence[FunctionSize], title: str) -> str:
     ranked = sorted(functions, key=lambda function: -function.unzipped_bytes)
     height = MARGIN * 2 + 34 + ROW * max(len(ranked), 1)
     rows = "".join(row(function, MARGIN + 34 + index * ROW) for index, function in enumerate(ranked))
-    words = "; ".join(f"{function.name} {function.unzipped_bytes / LIMIT:.1%}" for function in ranked) or "no functions"
+    words = (
+        "; ".join(f"{function.name} {function.unzipped_bytes / MAX_UNZIPPED_BYTES:.1%}" for function in ranked)
+        or "no functions"
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         f'role="img" aria-labelledby="t d"><title id="t">{clean(title)}</title>'
         f'<desc id="d">{clean(words)}</desc><style>{STYLE}</style>'
         f'<rect class="page" width="{WIDTH}" height="{height}"/>'
         f'<text x="{MARGIN}" y="{MARGIN + 12}">{clean(title)}</text>'
-        f'<text class="small" x="{MARGIN + BAR_WIDTH}" y="{MARGIN + 12}" text-anchor="middle">{LIMIT:,} bytes</text>'
+        f'<text class="small" x="{MARGIN + BAR_WIDTH}" y="{MARGIN + 12}" text-anchor="middle">{MAX_UNZIPPED_BYTES:,} bytes</text>'
         f'{rows}<line class="limit" x1="{MARGIN + BAR_WIDTH}" x2="{MARGIN + BAR_WIDTH}" y1="{MARGIN + 18}" '
         f'y2="{height - MARGIN}" stroke-dasharray="4 3"/></svg>\n'
     )
@@ -48,14 +52,14 @@ def row(function: FunctionSize, top: int) -> str:
         [f'<rect class="rest" x="{MARGIN}" y="{top + 6}" width="{BAR_WIDTH}" height="{BAR_HEIGHT}"/>'],
     )
     for index, (name, size) in enumerate(parts):
-        width = min(size / LIMIT * BAR_WIDTH, WIDTH - x)
+        width = min(size / MAX_UNZIPPED_BYTES * BAR_WIDTH, WIDTH - x)
         drawn.append(
             f'<rect x="{x:.1f}" y="{top + 6}" width="{width:.1f}" height="{BAR_HEIGHT}" '
             f'fill="{SHADES[index % len(SHADES)]}"><title>{clean(name)}: {megabytes(size)}</title></rect>'
         )
         x += width
     legend = ", ".join(f"{name} {megabytes(size)}" for name, size in parts)
-    share = f"{function.unzipped_bytes / LIMIT:.1%} of the limit"
+    share = f"{function.unzipped_bytes / MAX_UNZIPPED_BYTES:.1%} of the limit"
     name, target = clean(function.name), clean(function.target)
     return (
         f'<text x="{MARGIN}" y="{top}">{name} <tspan class="small">{target}</tspan></text>'

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from components.names import PROJECT
+from layer_builds.plan import MAX_UNZIPPED_BYTES
 from ops.doctor.patient import Check, Finding, Patient
-from ops.markdown import LIMIT, megabytes
+from ops.markdown import megabytes
 from ops.values import as_object
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def check_limits(patient: Patient) -> Iterator[Finding]:
         "" if full < NEARLY_FULL else f"`python -m ops prune --stack {patient.name} --keep 3 --function-versions`",
     )
     unzipped = int(limit["CodeSizeUnzipped"])
-    if unzipped < LIMIT:
+    if unzipped < MAX_UNZIPPED_BYTES:
         yield Finding(
             "unzipped size", "fail", f"the account allows {unzipped:,} bytes", "ask AWS: it is normally a fixed value"
         )

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from layer_builds.host.interpreters import find_interpreter
-from layer_builds.plan import MAX_LAYERS, RUNTIMES, LayerBuildError
+from layer_builds.plan import MAX_LAYERS, MAX_UNZIPPED_BYTES, RUNTIMES, LayerBuildError
 from ops.doctor.patient import Check, Finding, Patient
-from ops.markdown import LIMIT, megabytes
+from ops.markdown import megabytes
 from ops.stack import LOCAL
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def check_program(patient: Patient) -> Iterator[Finding]:
     yield Finding("config and layers", "ok", f"{len(patient.plan['resources'])} resources declared")
     for function in patient.functions:
         size = function["code_bytes"] + sum(layer["unzipped_bytes"] for layer in function["layers"])
-        share = size / LIMIT
-        state = "ok" if share < NEARLY_FULL else "warn" if size <= LIMIT else "fail"
+        share = size / MAX_UNZIPPED_BYTES
+        state = "ok" if share < NEARLY_FULL else "warn" if size <= MAX_UNZIPPED_BYTES else "fail"
         remedy = "" if state == "ok" else "`python -m layer_builds report` shows what fills the layers"
         layers = f"{len(function['layers'])} of {MAX_LAYERS} layers"
         found = f"{layers}, {megabytes(size)} unzipped, {share:.0%} of the limit"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -12,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layer_builds.plan import MAX_UNZIPPED_BYTES
 from ops.cli import main
 from ops.errors import OpsError
 from ops.findings import Notice, read_findings
-from ops.markdown import LIMIT, bar, code, comment, failure
+from ops.markdown import bar, code, comment, failure
 from ops.plan import FunctionSize, LayerSize, plan_of, read_artifact
 from ops.preview import Change, Preview, read_preview
 from ops.size_chart import svg
@@ -218,10 +221,10 @@ def test_a_long_error_stays_within_githubs_limit() -> None:
     [
         (0, "░" * 20),
         (1, "▏" + "░" * 19),
-        (LIMIT // 2, "█" * 10 + "░" * 10),
-        (LIMIT - 1, "█" * 19 + "▉"),
-        (LIMIT, "█" * 20),
-        (LIMIT + 1, "█" * 20 + " over the limit"),
+        (MAX_UNZIPPED_BYTES // 2, "█" * 10 + "░" * 10),
+        (MAX_UNZIPPED_BYTES - 1, "█" * 19 + "▉"),
+        (MAX_UNZIPPED_BYTES, "█" * 20),
+        (MAX_UNZIPPED_BYTES + 1, "█" * 20 + " over the limit"),
     ],
 )
 def test_the_bar_is_empty_full_and_over_only_when_that_is_so(size: int, drawn: str) -> None:
@@ -357,19 +360,31 @@ def test_what_is_no_zip_is_refused(tmp_path: Path, content: bytes) -> None:
         read_artifact(file)
 
 
-def test_the_comment_is_rendered_with_nothing_installed(tmp_path: Path) -> None:
-    """The privileged job runs this with the machine's own Python."""
+def test_the_comment_is_rendered_with_nothing_installed_and_what_the_job_checks_out(tmp_path: Path) -> None:
+    """The privileged job runs this with the machine's own Python; it checked out ops only, which imports the builder."""
+    job = yaml.safe_load((ROOT / ".github" / "workflows" / "fork-comment.yml").read_text())["jobs"]["comment"]
+    [sparse] = [step["with"]["sparse-checkout"] for step in job["steps"] if "sparse-checkout" in step.get("with", {})]
+    for folder in map(Path, sparse.split()):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+        for parent in folder.parents[:-1]:  # git's cone has the files beside a folder as well
+            for file in (ROOT / parent).glob("*.py"):
+                shutil.copy(file, tmp_path / parent)
     for name in ("base.json", "head.json"):
         (tmp_path / name).write_text(json.dumps(hostile_plan()))
     command = [sys.executable, "-S", "-E", "-m", "ops", "preview-comment", "--stack", "dev"]
-    plans = ["--base", str(tmp_path / "base.json"), "--head", str(tmp_path / "head.json")]
-    done = subprocess.run([*command, *plans], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, "--base", "base.json", "--head", "head.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("<!-- strata-preview dev -->")
 
 
 def test_sizes_are_drawn_in_order_and_inside_the_picture() -> None:
-    over = FunctionSize("big", "python3.13-arm64", 1, (LayerSize("<huge>", "c" * 64, 1, LIMIT * 3),))
+    over = FunctionSize("big", "python3.13-arm64", 1, (LayerSize("<huge>", "c" * 64, 1, MAX_UNZIPPED_BYTES * 3),))
     root = ET.fromstring(svg([FUNCTION, over], "dev"))  # noqa: S314 (our own)
     width = float(root.attrib["width"])
     space = "{http://www.w3.org/2000/svg}"
@@ -379,7 +394,10 @@ def test_sizes_are_drawn_in_order_and_inside_the_picture() -> None:
 
 
 def test_a_function_over_the_limit_fails_the_command(tmp_path: Path) -> None:
-    plan = {"resources": [], "functions": [{"name": "f", "target": "t", "code_bytes": LIMIT + 1, "layers": []}]}
+    plan = {
+        "resources": [],
+        "functions": [{"name": "f", "target": "t", "code_bytes": MAX_UNZIPPED_BYTES + 1, "layers": []}],
+    }
     for name in ("base.json", "head.json"):
         (tmp_path / name).write_text(json.dumps(plan))
     arguments = ["--base", str(tmp_path / "base.json"), "--head", str(tmp_path / "head.json"), "--stack", "dev"]
