@@ -1,4 +1,4 @@
-"""The comment on a pull request. Standard library only, as `layer_builds.plan` is; every piece of text from outside is escaped.
+"""The comment on a pull request. Standard library only; every piece of text from outside is escaped here.
 
 GitHub shows no raw SVG in a comment and cannot fetch an image from an artifact, so the sizes are drawn with block
 characters in the table; `ops.size_chart` draws the same as an SVG for the artifact.

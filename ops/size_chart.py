@@ -38,7 +38,8 @@ def svg(functions: Sequence[FunctionSize], title: str) -> str:
         f'<desc id="d">{clean(words)}</desc><style>{STYLE}</style>'
         f'<rect class="page" width="{WIDTH}" height="{height}"/>'
         f'<text x="{MARGIN}" y="{MARGIN + 12}">{clean(title)}</text>'
-        f'<text class="small" x="{MARGIN + BAR_WIDTH}" y="{MARGIN + 12}" text-anchor="middle">{MAX_UNZIPPED_BYTES:,} bytes</text>'
+        f'<text class="small" x="{MARGIN + BAR_WIDTH}" y="{MARGIN + 12}" text-anchor="middle">'
+        f"{MAX_UNZIPPED_BYTES:,} bytes</text>"
         f'{rows}<line class="limit" x1="{MARGIN + BAR_WIDTH}" x2="{MARGIN + BAR_WIDTH}" y1="{MARGIN + 18}" '
         f'y2="{height - MARGIN}" stroke-dasharray="4 3"/></svg>\n'
     )

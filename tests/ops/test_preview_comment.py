@@ -361,7 +361,7 @@ def test_what_is_no_zip_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_the_comment_is_rendered_with_nothing_installed_and_what_the_job_checks_out(tmp_path: Path) -> None:
-    """The privileged job runs this with the machine's own Python; it checked out ops only, which imports the builder."""
+    """The privileged job runs this with the machine's own Python; it had checked out ops only, which imports more."""
     job = yaml.safe_load((ROOT / ".github" / "workflows" / "fork-comment.yml").read_text())["jobs"]["comment"]
     [sparse] = [step["with"]["sparse-checkout"] for step in job["steps"] if "sparse-checkout" in step.get("with", {})]
     for folder in map(Path, sparse.split()):
