@@ -16,11 +16,14 @@ from components.names import PROJECT
 from layer_builds.plan import ALL_TARGETS
 from layer_builds.plan import layer_names as repository_layers
 from ops.errors import OpsError
+from ops.former_layers import FormerLayers, former_layers
 from ops.report import Report, Table
 from ops.values import as_object
 from ops.versions import alias_versions, published_versions
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from mypy_boto3_lambda import LambdaClient
 
     from ops.stack import Function, Stack
@@ -49,6 +52,7 @@ def prune(stack: Stack, *, keep: int, function_versions: bool = False, dry_run: 
     functions: list[Decision] = []
     layers: list[Decision] = []
     stopped = None
+    former = FormerLayers()
     try:
         if function_versions:
             functions += [
@@ -59,8 +63,12 @@ def prune(stack: Stack, *, keep: int, function_versions: bool = False, dry_run: 
             if not dry_run:
                 delete_functions(client, functions)
         users = users_of_layers(client, without={(decision.name, decision.version) for decision in doomed(functions)})
+        names, former = layer_names(stack)
+        layers += [decision for name in names for decision in decide_layer(client, name, keep=keep, users=users)]
         layers += [
-            decision for name in layer_names(stack) for decision in decide_layer(client, name, keep=keep, users=users)
+            decision
+            for name, digests in former.digests.items()
+            for decision in decide_layer(client, name, keep=keep, users=users, ours=digests)
         ]
         if not dry_run:
             delete_layers(client, layers)
@@ -68,7 +76,7 @@ def prune(stack: Stack, *, keep: int, function_versions: bool = False, dry_run: 
         if not any(decision.deleted for decision in [*functions, *layers]):
             raise
         stopped = str(error)
-    return report(functions, layers, dry_run=dry_run, stopped=stopped)
+    return report(functions, layers, former, dry_run=dry_run, stopped=stopped)
 
 
 def delete_functions(client: LambdaClient, functions: list[Decision]) -> None:
@@ -90,17 +98,21 @@ def doomed(decisions: list[Decision]) -> list[Decision]:
     return [decision for decision in decisions if decision.delete]
 
 
-def layer_names(stack: Stack) -> list[str]:
-    """Names in AWS of the stack's layers, those of runtimes and CPUs that it no longer uses included."""
+def layer_names(stack: Stack) -> tuple[list[str], FormerLayers]:
+    """Names in AWS of the stack's layers, those of runtimes and CPUs that it no longer uses included.
+
+    Also returns those of layers that the repository has no more.
+    """
     exported = as_object(stack.outputs.get("layers"))
     if exported is None:
         raise OpsError(f"stack {stack.name} exports no layers: {stack.how_to_deploy()}")
     # Names and not a prefix: strata-prod- is the beginning of the layers of a stack prod-eu as well.
     stem = f"{PROJECT}-{stack.name.rsplit('/', 1)[-1]}"
     possible = {f"{stem}-{layer}-{target.tag}" for layer in repository_layers() for target in ALL_TARGETS}
-    there = stack.client("lambda").get_paginator("list_layers").paginate()
-    former = possible & {layer["LayerName"] for page in there for layer in page["Layers"]}
-    return sorted(former | {str(layer["name"]) for layer in exported.values()})
+    pages = stack.client("lambda").get_paginator("list_layers").paginate()
+    there = {layer["LayerName"] for page in pages for layer in page["Layers"]}
+    names = (possible & there) | {str(layer["name"]) for layer in exported.values()}
+    return sorted(names), former_layers(stack, stem, there, names)
 
 
 def decide_function(client: LambdaClient, function: Function, keep: int) -> list[Decision]:
@@ -142,14 +154,23 @@ def users_of_layers(client: LambdaClient, *, without: set[tuple[str, int]]) -> d
     return users
 
 
-def decide_layer(client: LambdaClient, name: str, *, keep: int, users: dict[str, list[str]]) -> list[Decision]:
-    """Which versions of a layer go."""
+def decide_layer(
+    client: LambdaClient, name: str, *, keep: int, users: dict[str, list[str]], ours: Collection[str] | None = None
+) -> list[Decision]:
+    """Which versions of a layer go.
+
+    Args:
+        keep: how many of the newest stay.
+        users: who has a version attached.
+        ours: digests of the versions that may go; None is any.
+    """
     pages = client.get_paginator("list_layer_versions").paginate(LayerName=name)
     found = sorted(
         (
             (int(version["Version"]), str(version["LayerVersionArn"]))
             for page in pages
             for version in page["LayerVersions"]
+            if ours is None or version.get("Description") in ours
         ),
         reverse=True,
     )
@@ -167,7 +188,9 @@ def decide_layer(client: LambdaClient, name: str, *, keep: int, users: dict[str,
     return decisions
 
 
-def report(functions: list[Decision], layers: list[Decision], *, dry_run: bool, stopped: str | None) -> Report:
+def report(
+    functions: list[Decision], layers: list[Decision], former: FormerLayers, *, dry_run: bool, stopped: str | None
+) -> Report:
     """What was deleted and what was kept, and why; with `stopped`, what was done until AWS refused a step."""
     decisions = {"function version": functions, "layer version": layers}
     rows = [
@@ -181,6 +204,8 @@ def report(functions: list[Decision], layers: list[Decision], *, dry_run: bool, 
     notes = [
         f"{'would delete' if dry_run else 'deleted'} {counted[0]} layer versions and {counted[1]} function versions"
     ]
+    if former.doubtful:
+        notes.append(f"left alone, since {former.why}: {', '.join(former.doubtful)}")
     if stopped is not None:
         notes.append(f"stopped there: {stopped}. Run it again for the rest")
     return Report(
@@ -188,6 +213,7 @@ def report(functions: list[Decision], layers: list[Decision], *, dry_run: bool, 
         data={
             "dry_run": dry_run,
             "stopped": stopped,
+            "left_alone": list(former.doubtful),
             **{
                 kind.replace(" ", "_") + "s": [
                     {

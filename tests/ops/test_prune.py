@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import uuid
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.ops.refusing import FORBIDDEN, THROTTLED, Refusing
 
 if TYPE_CHECKING:
     from ops.report import Report
+    from ops.stack import Stack
     from tests.ops.conftest import Deployed
 
 
@@ -73,6 +75,91 @@ def test_layers_of_a_former_runtime_or_cpu_are_seen_and_those_of_other_stacks_ar
     report = prune(replace(deployed.stack, name="one"), keep=1)
     gone = {one["name"]: one["version"] for one in report.data["layer_versions"] if one["deleted"]}  # type: ignore[attr-defined]
     assert gone == {former: 1}
+
+
+@dataclass(frozen=True)
+class Retired:
+    """A stack whose name no other test uses, and what was published to its artifact bucket."""
+
+    deployed: Deployed
+    stack: Stack
+    bucket: str
+
+    def name(self, layer: str, target: str = "py313-arm64") -> str:
+        """A layer's in AWS."""
+        return f"strata-{self.stack.name}-{layer}-{target}"
+
+    def publish(self, name: str, digests: str) -> None:
+        """A layer version for each letter, of the digest that it stands for."""
+        for digest in digests:
+            self.deployed.client("lambda").publish_layer_version(
+                LayerName=name, Description=digest * 64, Content={"ZipFile": archive(digest, "python/x.txt")}
+            )
+
+    def upload(self, layer: str, digests: str) -> None:
+        """Their artifacts."""
+        for digest in digests:
+            key = f"layers/{layer}/{digest * 64}.zip"
+            self.deployed.client("s3").put_object(Bucket=self.bucket, Key=key, Body=b"")
+
+    def pruned(self, keep: int) -> tuple[list[tuple[str, int]], Report]:
+        """What `prune` deleted."""
+        report = prune(self.stack, keep=keep)
+        found: list[dict[str, Any]] = report.data["layer_versions"]  # type: ignore[assignment]
+        return sorted((one["name"], one["version"]) for one in found if one["deleted"]), report
+
+
+@pytest.fixture
+def retired(deployed: Deployed) -> Retired:
+    bucket = str(deployed.outputs["artifact_bucket"])
+    here = {"LocationConstraint": deployed.account.region}
+    deployed.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=here)
+    return Retired(deployed, replace(deployed.stack, name=uuid.uuid4().hex[:8]), bucket)
+
+
+def test_a_layer_that_the_repository_has_no_more_is_seen_by_what_it_was_made_from(retired: Retired) -> None:
+    """Possible names are made of the layers that there are, so it stayed for ever, of a former runtime as well."""
+    ours, others = retired.name("old", "py310-x86_64"), retired.name("eu-old")
+    retired.publish(ours, "abc")
+    retired.publish(others, "def")
+    retired.upload("old", "abc")
+    assert retired.pruned(keep=9)[0] == []
+    gone, report = retired.pruned(keep=2)
+    assert gone == [(ours, 1)]
+    assert f"left alone, since nothing in the artifact bucket shows whose they are: {others}" in report.notes
+    assert report.data["left_alone"] == [others]
+
+
+@pytest.mark.parametrize(
+    ("uploaded", "gone"),
+    [(["old"], []), (["eu-old"], [1]), (["eu-old", "old"], []), (["eu-old", "else"], [1])],
+    ids=["the_other_stack_s", "ours", "of_either", "ours_whatever_else_there_is"],
+)
+def test_in_a_bucket_that_stacks_share_a_layer_of_another_stack_stays(
+    retired: Retired, uploaded: list[str], gone: list[int]
+) -> None:
+    """`eu-old` of the stack `one`, or `old` of the stack `one-eu`."""
+    name = retired.name("eu-old")
+    retired.publish(name, "ab")
+    for layer in uploaded:
+        retired.upload(layer, "ab")
+    assert retired.pruned(keep=1)[0] == [(name, version) for version in gone]
+
+
+def test_of_a_name_that_two_stacks_have_only_the_versions_of_this_one_go(retired: Retired) -> None:
+    name = retired.name("eu-old")
+    retired.publish(name, "axb")
+    retired.upload("eu-old", "ab")
+    assert retired.pruned(keep=1)[0] == [(name, 1)]
+
+
+def test_without_the_bucket_former_layers_stay_and_all_else_goes_on(retired: Retired) -> None:
+    retired.publish(retired.name("old"), "ab")
+    retired.deployed.layer()
+    retired.deployed.client("s3").delete_bucket(Bucket=retired.bucket)
+    gone, report = retired.pruned(keep=1)
+    assert gone == []
+    assert "left alone, since the artifact bucket could not be listed (NoSuchBucket)" in report.notes[1]
 
 
 def test_a_dry_run_deletes_nothing(deployed: Deployed) -> None:
