@@ -1,7 +1,7 @@
 """A program of this project's own components: everything that a function can have and the embedding system does not.
 
 Stands in the place of `__main__.py` in a checkout of the tests: HTTP and a queue on one function, a bucket that two
-systems share, a table, a VPC, a snapshot, a warm environment, an address.
+systems share and that has versions, a table, a VPC, a snapshot, a warm environment, an address.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from components.bucket_rules import BucketRules, BucketRulesArgs
 from components.bucket_trigger import REMOVED, BucketKeys, ObjectFilter
 from components.fields import key
 from components.function_settings import FunctionSettings
@@ -72,6 +73,7 @@ class Reader(pulumi.ComponentResource):
         function = house.function(name, args, statements=reads, opts=child)
         bucket.tell(function, ObjectFilter(prefix=keys.prefix, suffix=keys.suffix))
         bucket.tell(function, ObjectFilter(prefix=keys.prefix, suffix=keys.suffix, events=(REMOVED,)))
+        BucketRules(name, BucketRulesArgs(bucket=bucket.name), child)
         self.register_outputs({})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import urllib.request
 import zipfile
@@ -20,10 +21,18 @@ from tests.engine.steps import step
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sandbox.account import Account
     from tests.engine.pulumi_cli import Checkout, Run
 
 STACK = "kinds"
 HANDLER = "def handler(event, context):\n    return event\n"
+GUARDS = {
+    "public": [],
+    "encryption": "AES256",
+    "versions": "Enabled",
+    "without TLS": ("Deny", "s3:*", {"Bool": {"aws:SecureTransport": "false"}}),
+}
+"""Of a bucket of the stack's."""
 VPC = {"subnet_ids": ["subnet-0123456789abcdef0"], "security_group_ids": ["sg-0123456789abcdef0"]}
 
 
@@ -136,11 +145,13 @@ def test_what_is_protected_stops_a_destroy_before_anything_is_gone(story: Story)
     assert story.deployed
     story.checkout.pulumi("config", "set", "--path", "strata:protection.data", "true", "--stack", STACK).ok()
     story.up().ok()
-    before = inventory(story.checkout.account)
+    before, bucket = inventory(story.checkout.account), story.checkout.outputs(STACK)["buckets"]["documents"]
+    guards = guards_of(story.checkout.account, bucket)
     # Pulumi looks for protected resources while it previews: with --skip-preview it deletes what it can first.
     refused = story.checkout.pulumi("destroy", "--yes", "--stack", STACK).failed()
     assert "protect" in refused.output
     assert inventory(story.checkout.account).keys() == before.keys()
+    assert guards_of(story.checkout.account, bucket) == guards == GUARDS
 
 
 def test_a_bucket_that_is_not_empty_keeps_its_protections_and_all_else_can_go(story: Story) -> None:
@@ -150,10 +161,24 @@ def test_a_bucket_that_is_not_empty_keeps_its_protections_and_all_else_can_go(st
     s3, bucket = story.checkout.account.client("s3"), story.checkout.outputs(STACK)["buckets"]["documents"]
     s3.put_object(Bucket=bucket, Key="other/kept.txt", Body=b"kept")
     story.checkout.pulumi("destroy", "--yes", "--skip-preview", "--stack", STACK).failed()
-    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
-    assert "aws:SecureTransport" in s3.get_bucket_policy(Bucket=bucket)["Policy"]
-    s3.delete_object(Bucket=bucket, Key="other/kept.txt")
+    assert guards_of(story.checkout.account, bucket) == GUARDS
+    for version in s3.list_object_versions(Bucket=bucket)["Versions"]:
+        s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
     story.checkout.pulumi("destroy", "--yes", "--skip-preview", "--stack", STACK).ok()
+
+
+def guards_of(account: Account, bucket: str) -> dict[str, Any]:
+    """What guards a bucket, as S3 says."""
+    s3 = account.client("s3")
+    blocked = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    [rule] = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    [statement] = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    return {
+        "public": [name for name, is_blocked in blocked.items() if not is_blocked],
+        "encryption": rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"],
+        "versions": s3.get_bucket_versioning(Bucket=bucket).get("Status"),
+        "without TLS": (statement["Effect"], statement["Action"], statement["Condition"]),
+    }
 
 
 def zipped(files: dict[str, str]) -> bytes:
