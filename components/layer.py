@@ -6,7 +6,10 @@ belong to `layer_builds`. A preview computes the digest only: no build, no Docke
 
 from __future__ import annotations
 
+import asyncio
 import platform
+import shlex
+from asyncio.subprocess import PIPE, STDOUT
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -74,12 +77,14 @@ class PythonLayer(pulumi.ComponentResource):
         self.digest = layer_digest(args.layer, args.target, compiler=args.compiler_version)
         self.key = f"layers/{args.layer.name}/{self.digest}.zip"
         self.bucket = pulumi.Output.from_input(args.bucket)
+        create = publish_command(args)
+        publishing, making = _hooks(name, create)
         publish = command.local.Command(
             f"{name}-publish",
-            create=publish_command(args),
+            create=create,
             # Not the account or region: moving a stack is a new stack. A new bucket has to be filled, new inputs built.
             triggers=[self.digest, args.bucket],
-            opts=ResourceOptions(parent=self),
+            opts=ResourceOptions(parent=self, hooks=publishing),
         )
         self.layer_name = physical_layer_name(args.layer.name, args.target)
         version = aws.lambda_.LayerVersion(
@@ -92,7 +97,7 @@ class PythonLayer(pulumi.ComponentResource):
             compatible_architectures=[args.target.architecture],
             # By config: functions outside this stack may use the version that this one replaces. Not by skip_destroy:
             # when that changes, the provider replaces the version, and deletes the one that was to be kept.
-            opts=ResourceOptions(parent=self, depends_on=[publish], retain_on_delete=args.keep_versions),
+            opts=ResourceOptions(parent=self, depends_on=[publish], retain_on_delete=args.keep_versions, hooks=making),
         )
         self.arn = version.arn
         self.register_outputs({"arn": self.arn, "digest": self.digest, "key": self.key})
@@ -121,6 +126,36 @@ def publish_command(args: PythonLayerArgs) -> pulumi.Output[str]:
     return pulumi.Output.concat(
         " ".join(fixed), " --bucket ", args.bucket, " --account ", args.account_id, " --region ", args.region
     )
+
+
+def _hooks(name: str, create: pulumi.Output[str]) -> tuple[pulumi.ResourceHookBinding, pulumi.ResourceHookBinding]:
+    """Return the hooks of the Command and of the layer version, which see to it that a version's artifact is there.
+
+    A version may be made when the Command has nothing to do: it was deleted outside Pulumi, or the update before was
+    cut off between the two. The artifact may have gone since, so the Command's line runs once more.
+    """
+    published: list[str] = []
+
+    def note(done: pulumi.ResourceHookArgs) -> None:
+        published.append(done.urn)
+
+    async def publish(_: pulumi.ResourceHookArgs) -> None:
+        line = None if published else await create.future()
+        if line is not None:
+            await _run(line)
+
+    after, before = pulumi.ResourceHook(f"{name}-published", note), pulumi.ResourceHook(f"{name}-artifact", publish)
+    return (
+        pulumi.ResourceHookBinding(after_create=[after], after_update=[after]),
+        pulumi.ResourceHookBinding(before_create=[before]),
+    )
+
+
+async def _run(line: str) -> None:
+    process = await asyncio.create_subprocess_exec(*shlex.split(line), stdout=PIPE, stderr=STDOUT)
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{line} exited with {process.returncode}:\n{output.decode(errors='replace').strip()}")
 
 
 def physical_layer_name(layer: str, target: Target) -> str:

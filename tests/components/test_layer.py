@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import pulumi
 import pytest
+from pulumi import ResourceHook
 
 from layer_builds.plan import layer_digest
 from tests.components import parts
 from tests.harness import strings_in
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.harness import Build
     from tests.layers import FixtureLayers
 
@@ -94,3 +101,68 @@ def test_a_name_longer_than_64_is_refused(build: Build, layers: FixtureLayers) -
     with pytest.raises(ValueError, match="73 characters, more than 64"):
         build(lambda: parts.layer(spec), stack="stack-abc")
     assert build.last.resources == []
+
+
+@dataclass
+class Hooks:
+    """What the engine would call, and the command lines that it would start."""
+
+    called: dict[str, pulumi.ResourceHook]
+    lines: list[str]
+
+    def call(self, name: str) -> None:
+        hook = self.called[f"openai-pinecone-py313-arm64-{name}"]
+        answer = hook(pulumi.ResourceHookArgs("urn", "", name, "type"))
+        if isinstance(answer, Coroutine):
+            asyncio.run(answer)
+
+
+@pytest.fixture
+def hooks(build: Build, layers: FixtureLayers, monkeypatch: pytest.MonkeyPatch) -> Hooks:
+    made: dict[str, pulumi.ResourceHook] = {}
+
+    def hook(name: str, function: Any) -> pulumi.ResourceHook:
+        return made.setdefault(name, ResourceHook(name, function))
+
+    monkeypatch.setattr(pulumi, "ResourceHook", hook)
+    program = build(lambda: parts.layer(layers.add()))
+    command, version = program.one("Command").request, program.one("LayerVersion").request
+    assert list(command.hooks.after_create) == list(command.hooks.after_update) == [next(iter(made))]
+    assert list(version.hooks.before_create) == [list(made)[1]]
+    return Hooks(made, [program.one("Command").inputs["create"]])
+
+
+def uv(tmp_path: Path, script: str) -> None:
+    """Stand in for uv."""
+    file = tmp_path / "uv"
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+
+
+def test_a_version_that_is_made_without_the_command_publishes_first(
+    hooks: Hooks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its triggers had not changed, so nothing looked: the version was made from a key that was gone."""
+    uv(tmp_path, f'echo "uv $*" > {tmp_path}/ran')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    hooks.call("artifact")
+    assert (tmp_path / "ran").read_text().splitlines() == hooks.lines
+
+
+def test_a_version_that_is_made_after_the_command_publishes_nothing(
+    hooks: Hooks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    uv(tmp_path, f"echo > {tmp_path}/ran")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    hooks.call("published")
+    hooks.call("artifact")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_version_is_not_made_when_publishing_fails(
+    hooks: Hooks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    uv(tmp_path, "echo 'error: the build failed' >&2; exit 1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match=r"exited with 1:\nerror: the build failed"):
+        hooks.call("artifact")

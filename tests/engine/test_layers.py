@@ -212,6 +212,25 @@ def test_a_lost_artifact_is_found_and_published_again_and_one_of_other_bytes_is_
     assert s3.head_object(**where, ChecksumMode="ENABLED")["ChecksumSHA256"] == before
 
 
+def test_a_version_that_is_made_again_is_made_of_an_artifact_that_is_there(story: Story) -> None:
+    """The triggers of the Command that publishes had not changed, so a version was made from a key that was gone."""
+    assert story.first
+    layer, account = story.outputs()["layers"]["engine-left"], story.checkout.account
+    where, number = {"Bucket": layer["bucket"], "Key": layer["key"]}, int(layer["arn"].rpartition(":")[2])
+    account.client("lambda").delete_layer_version(LayerName=layer["name"], VersionNumber=number)
+    account.client("s3").delete_object(**where)
+    story.checkout.pulumi("refresh", "--yes", "--skip-preview", "--stack", STACK).ok()
+    run = story.up().ok()
+    tag = story.target.tag.replace("_", "-")
+    assert run.changed == {
+        f"engine-left-{tag}-version": {"create"},
+        "left-function": {"update"},
+        "left-live": {"update"},
+    }
+    assert account.client("s3").head_object(**where)["ContentLength"] > 0
+    assert story.outputs()["layers"]["engine-left"]["arn"] != layer["arn"]
+
+
 def test_versions_are_kept_once_config_says_so(story: Story) -> None:
     """Turning it on replaces nothing; as `skip_destroy` it deleted the version that was to be kept."""
     assert story.first
