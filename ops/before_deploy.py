@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from components.names import PROJECT
 from ops.errors import OpsError
-from ops.mock_plan import make_plan
-from ops.pins import missing_pins
+from ops.mock_plan import FUNCTION
+from ops.pins import missing_pins, pins
 from ops.stack_file import read_config
 from ops.values import as_object
 from ops.versions import CONFIGURATION, edits, versions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from mypy_boto3_lambda import LambdaClient
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 LAYER: Final = "aws:lambda/layerVersion:LayerVersion"
 
 
-def check_before(stack: Stack | None, config_file: Path, *, refresh: bool) -> None:
+def check_before(
+    stack: Stack | None, config_file: Path, plan: Mapping[str, Any], *, untried: Collection[str], refresh: bool
+) -> None:
     """Refuse to begin.
 
     Args:
         stack: None is one that is not deployed.
+        plan: of the program, from `make_plan`.
+        untried: functions that nothing invokes yet.
         refresh: the first update puts back what was edited outside Pulumi.
 
     Raises:
@@ -35,7 +39,7 @@ def check_before(stack: Stack | None, config_file: Path, *, refresh: bool) -> No
     """
     config = read_config(config_file)
     wrong = [f"{key}: {found}" for key, found in missing_pins(stack, config).items()]
-    if stack is not None and (lost := layers_that_go(stack, config, config_file)):
+    if stack is not None and (lost := layers_that_go(stack, config, plan)):
         wrong.append(
             f"layers.keep_versions is turned on, and {', '.join(lost)} changes in the same update, which deletes the "
             "version that was to be kept. Turn it on in a deployment of its own first: with the layers as they are "
@@ -49,23 +53,50 @@ def check_before(stack: Stack | None, config_file: Path, *, refresh: bool) -> No
             "the program says, and deploys"
         )
         wrong += [f"{'; '.join(edited)}. {remedy}"] if edited else []
+    if stack is not None:
+        wrong += replaced(stack, config, plan, untried)
     if wrong:
         raise OpsError("; ".join(wrong))
 
 
-def layers_that_go(stack: Stack, config: Mapping[str, Any], config_file: Path) -> list[str]:
+def replaced(stack: Stack, config: Mapping[str, Any], plan: Mapping[str, Any], untried: Collection[str]) -> list[str]:
+    """Functions that become images, or zips again: AWS makes another function, and the old one goes in that update.
+
+    There is nothing to call before traffic moves, unless nothing invokes the function yet, and the numbers of the old
+    one's versions are none of the new one's.
+    """
+    client = stack.client("lambda")
+    functions = {key: function for key, function in stack.functions.items() if key not in untried}
+    found: list[str] = []
+    for resource in (each for each in plan["resources"] if each["type"] == FUNCTION):
+        key = str(resource["name"]).removesuffix("-function").replace("-", "_")
+        if key not in functions:
+            continue
+        kind = resource["inputs"].get("packageType", "Zip")
+        now = client.get_function_configuration(FunctionName=functions[key].name).get("PackageType", "Zip")
+        if kind == now:
+            continue
+        pinned = f", without live_version of {PROJECT}:{key}," if key in pins(config) else ""
+        found.append(
+            f"{key} becomes {'an image' if kind == 'Image' else 'a zip'}, which to AWS is another function: traffic "
+            "moves in the update that makes it, before anybody has called it, and the old one and its versions are "
+            "gone then. Try it in a stack of its own, with the same section and `ops deploy`. Here deploy everything "
+            f"else first, then this alone{pinned} with `pulumi up --stack {stack.name}`, and call it with `ops smoke "
+            f"--stack {stack.name}`"
+        )
+    return found
+
+
+def layers_that_go(stack: Stack, config: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
     """Layers whose deployed version is deleted by the very update that turns `keep_versions` on.
 
     What becomes of a replaced version was said when it was made.
     """
     section = as_object(config.get(f"{PROJECT}:layers"))
-    if section is None or section.get("keep_versions") is not True or stack.project is None:
+    if section is None or section.get("keep_versions") is not True:
         return []
     exported = (as_object(stack.outputs.get("layers")) or {}).values()
     deployed = {layer["name"]: layer["digest"] for layer in map(as_object, exported) if layer and is_not_kept(layer)}
-    if not deployed:
-        return []
-    plan = make_plan(stack.project, stack.name, config_file=config_file)
     inputs = [each["inputs"] for each in plan["resources"] if each["type"] == LAYER]
     planned = {each["layerName"]: each["description"] for each in inputs}
     return sorted(name for name, digest in deployed.items() if planned.get(name) != digest)

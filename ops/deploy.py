@@ -1,7 +1,8 @@
 """Deploying so that no event meets a version that has not answered its test event.
 
-`pulumi up` publishes the new versions with every alias held where it is; each new version is called by its number; then
-traffic moves, in steps if the config asks for them, for all functions or for none.
+`pulumi up` publishes the new versions with every alias held where it is, and leaves out what would invoke functions
+that nothing invokes so far; each new version is called by its number; then traffic moves, in steps if the config asks
+for them, and what invokes the new functions is made: for all functions or for none.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from ops.errors import OpsError, UsageError
 from ops.lambda_calls import smoke, try_version
 from ops.live_version import KEY
 from ops.load_stack import ROOT, load_stack
+from ops.mock_plan import make_plan
+from ops.pins import pins
 from ops.pulumi_cli import run_update
 from ops.rollback import follow, move_alias
 from ops.stack import LOCAL
 from ops.stack_file import no_config, parse, read_config, stack_file
+from ops.untried import untried
 from ops.values import as_object
 from ops.version_fit import fit_of
 from ops.versions import live_version, newest_version, shares, told
@@ -45,6 +49,8 @@ class Deployment:
     say: Callable[[str], None]
     live: Mapping[str, str] = field(default_factory=dict[str, str])
     """Function → version that traffic goes to; without those that the config pins, and without new ones."""
+    untried: Mapping[str, Sequence[str]] = field(default_factory=dict[str, "Sequence[str]"])
+    """Functions that nothing invokes yet → globs of the URNs of what would."""
 
     def up(self, *arguments: str, live: Mapping[str, str]) -> None:
         """One `pulumi up` with these functions' traffic at these versions, by a config file of its own."""
@@ -67,6 +73,7 @@ def deploy(
     refresh: bool = False,
     say: Callable[[str], None] = lambda _: None,
     wait: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Report:
     """Deploy a stack.
 
@@ -89,48 +96,60 @@ def deploy(
     plan = Deployment(name=name, file=file.resolve(), root=root, say=say)
     stack = load_stack(name, root=root, config_file=file)
     deployed = bool(as_object(stack.outputs.get("functions")))
+    program = make_plan(root, name, config_file=file)
+    if program["error"] is not None:
+        raise OpsError(f"the program refuses to run, and nothing was changed: {program['error']}")
+    if deployed:
+        stack.check_account()
+    plan = replace(plan, untried=untried(stack if deployed else None, program))
     if deployed:
         plan = with_live_versions(plan, stack)
-    check_before(stack if deployed else None, file, refresh=refresh)
+    check_before(stack if deployed else None, file, program, untried=plan.untried, refresh=refresh)
     if deployed:
         end_canaries(plan, stack, take_over=take_over)
-    say("publish the new versions; traffic stays where it is")
-    plan.up(*(["--refresh"] if refresh else []), live=plan.live)
+    publish(plan, refresh=refresh)
     stack = load_stack(name, root=root, config_file=file)
-    moves = new_versions(plan, stack)
-    try_versions(stack, moves)
+    moves, first = new_versions(plan, stack), first_versions(plan, stack)
+    try_versions(stack, moves, first)
     rollout = RolloutSettings.model_validate(read_config(file).get(f"{PROJECT}:rollout") or {})
     if moves and not all_at_once:
-        roll_out(stack, moves, rollout.canary_percents, rollout.step_seconds, say=say, wait=wait)
+        roll_out(stack, moves, rollout.canary_percents, rollout.step_seconds, say=say, wait=wait, clock=clock)
     for move in moves:
         found(stack.client("lambda"), move)
-    if moves:
-        say("move all traffic to the new versions")
-        move_all(plan, stack, moves)
+    if moves or first:
+        move_all(plan, stack, moves, first)
     after = load_stack(name, root=root, config_file=file)
     check_published(stack, after)
     final = smoke(after)
     moved = {move.function.key: {"from": move.old, "to": move.new} for move in moves}
-    notes = [f"{key}: version {one['from']} → {one['to']}" for key, one in moved.items()] or ["no new version"]
-    return replace(final, data={"moved": moved, **final.data}, notes=[*final.notes, *notes])
+    notes = [f"{key}: version {one['from']} → {one['to']}" for key, one in moved.items()]
+    notes += [f"{key}: version {version} is the first that is invoked" for key, version in first.items()]
+    data = {"moved": moved, "first": first, **final.data}
+    return replace(final, data=data, notes=[*final.notes, *(notes or ["no new version"])])
+
+
+def publish(plan: Deployment, *, refresh: bool) -> None:
+    """The update that changes nothing of what traffic meets."""
+    plan.say("publish the new versions; traffic stays where it is")
+    if plan.untried:
+        plan.say(f"nothing invokes {', '.join(sorted(plan.untried))} yet: what does is left out of this update")
+    left_out = [argument for urns in plan.untried.values() for urn in urns for argument in ("--exclude", urn)]
+    dependents = ["--exclude-dependents"] if left_out else []
+    plan.up(*(["--refresh"] if refresh else []), *left_out, *dependents, live=plan.live)
 
 
 def with_live_versions(plan: Deployment, stack: Stack) -> Deployment:
     """Note where traffic is now."""
-    stack.check_account()
     client = stack.client("lambda")
     config = read_config(plan.file)
-    free = {key: function for key, function in stack.functions.items() if follows(config, key)}
+    held = pins(config).keys() | plan.untried.keys()
+    free = {key: each for key, each in stack.functions.items() if is_configured(config, key) and key not in held}
     return replace(plan, live={key: live_version(client, function) for key, function in free.items()})
 
 
-def follows(config: Mapping[str, Any], key: str) -> bool:
-    """Whether traffic follows what is published: the function is deployed on, and the config pins no version.
-
-    An empty section is one that leaves every key at its default.
-    """
-    section = as_object(config.get(f"{PROJECT}:{key}"))
-    return section is not None and section.get(KEY) is None
+def is_configured(config: Mapping[str, Any], key: str) -> bool:
+    """Whether a function is deployed on. An empty section is one that leaves every key at its default."""
+    return as_object(config.get(f"{PROJECT}:{key}")) is not None
 
 
 def end_canaries(plan: Deployment, stack: Stack, *, take_over: bool) -> None:
@@ -158,20 +177,34 @@ def new_versions(plan: Deployment, stack: Stack) -> list[Move]:
     return [Move(stack.function(key), old, newest[key]) for key, old in plan.live.items() if newest[key] != old]
 
 
-def move_all(plan: Deployment, stack: Stack, moves: Sequence[Move]) -> None:
+def first_versions(plan: Deployment, stack: Stack) -> dict[str, str]:
+    """Functions that nothing invokes yet → the version that their alias leads to already."""
+    client = stack.client("lambda")
+    return {key: live_version(client, stack.function(key)) for key in plan.untried}
+
+
+def move_all(plan: Deployment, stack: Stack, moves: Sequence[Move], first: Mapping[str, str]) -> None:
     """`pulumi up` with traffic at the versions that were tried: for all functions or, if it fails, for none.
 
-    Traffic would otherwise go to whatever this update publishes itself, which nobody has called.
+    Traffic would otherwise go to whatever this update publishes itself, which nobody has called. What invokes new
+    functions is made by it; there is no older version that they could go back to.
     """
+    if moves:
+        plan.say("move all traffic to the new versions")
+    if first:
+        plan.say(f"make what invokes {', '.join(sorted(first))}")
     try:
-        plan.up("--skip-preview", live={**plan.live, **{move.function.key: move.new for move in moves}})
+        plan.up("--skip-preview", live={**plan.live, **{move.function.key: move.new for move in moves}, **first})
     except OpsError as error:
         client = stack.client("lambda")
         for move in moves:
             move_alias(client, move.function, move.old)
         for move in moves:
             follow(stack, move.function, move.old)
-        raise OpsError(f"{error}. All traffic is on the old versions again: fix the cause, and deploy again") from None
+        new = f", and {', '.join(sorted(first))}, which has answered, may be invoked already" if first else ""
+        raise OpsError(
+            f"{error}. All traffic is on the old versions again{new}: fix the cause, and deploy again"
+        ) from None
 
 
 def check_published(before: Stack, after: Stack) -> None:
@@ -194,16 +227,18 @@ def check_published(before: Stack, after: Stack) -> None:
         )
 
 
-def try_versions(stack: Stack, moves: Sequence[Move]) -> None:
+def try_versions(stack: Stack, moves: Sequence[Move], first: Mapping[str, str]) -> None:
     """Call each new version by its number, and compare it with its triggers."""
     client = stack.invoker()
     wrong: list[str] = []
-    for move in moves:
-        problem = try_version(client, move.function, move.new)
-        found = [problem] if problem is not None else fit_of(stack, move.function, move.new).problems
-        wrong += [f"version {move.new} of {move.function.key}: {text}" for text in found]
+    for key, version in {**{move.function.key: move.new for move in moves}, **first}.items():
+        function = stack.function(key)
+        problem = try_version(client, function, version)
+        found = [problem] if problem is not None else fit_of(stack, function, version).problems
+        wrong += [f"version {version} of {key}: {text}" for text in found]
     if wrong:
+        new = f", and nothing invokes {', '.join(sorted(first))} yet" if first else ""
         raise OpsError(
-            f"{'; '.join(wrong)}. Traffic stays where it was. Fix it and deploy again; a plain `pulumi up` would move "
-            "traffic to what does not work"
+            f"{'; '.join(wrong)}. Traffic stays where it was{new}. Fix it and deploy again; a plain `pulumi up` would "
+            "let traffic meet what does not work"
         )

@@ -63,6 +63,8 @@ class Checkout:
         """What the program says of the function."""
         self.fails_after: int | None = None
         """So many updates succeed; the next one fails when it has moved the alias."""
+        self.plan: dict[str, Any] = {"resources": [], "error": None}
+        """What the program declares."""
         self.ups: list[tuple[list[str], str]] = []
         """Arguments and config of every `pulumi up`."""
         self.outputs = folder / "outputs.json"
@@ -70,6 +72,7 @@ class Checkout:
         (folder / "Pulumi.yaml").write_text("name: strata\nruntime: python\n")
         self.file = folder / "Pulumi.dev.yaml"
         self.file.write_text(deployed.config_file.read_text().replace("eu-central-1", deployed.account.region))
+        monkeypatch.setattr("ops.deploy.make_plan", lambda *_, **__: self.plan)
         monkeypatch.setenv("PATH", f"{folder / 'bin'}:/usr/bin:/bin")
         monkeypatch.setenv("AWS_ENDPOINT_URL", deployed.account.endpoint)
         for name, value in deployed.account.environment().items():
@@ -239,14 +242,11 @@ def test_a_version_that_is_pinned_and_does_not_exist_stops_a_deployment_before_i
     assert checkout.ups == []
 
 
-def test_versions_that_are_to_be_kept_are_not_replaced_in_the_same_update(
-    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_versions_that_are_to_be_kept_are_not_replaced_in_the_same_update(checkout: Checkout) -> None:
     """It is the option of the former update that counts: the old version was deleted."""
     layer = checkout.deployed.outputs["layers"]["openai-pinecone"]
     inputs = {"layerName": layer["name"], "description": "1" * 64}
-    planned = {"resources": [{"type": "aws:lambda/layerVersion:LayerVersion", "inputs": inputs}]}
-    monkeypatch.setattr("ops.before_deploy.make_plan", lambda *_, **__: planned)
+    checkout.plan["resources"] = [{"type": "aws:lambda/layerVersion:LayerVersion", "inputs": inputs}]
     checkout.file.write_text(f"{checkout.file.read_text()}  strata:layers:\n    keep_versions: true\n")
     layer["kept"] = False
     checkout.outputs.write_text(json.dumps(checkout.deployed.outputs))
@@ -260,10 +260,11 @@ def test_versions_that_are_to_be_kept_are_not_replaced_in_the_same_update(
     assert checkout.deploy().ok
 
 
-def test_a_first_deployment_is_one_update_and_its_functions_answer(checkout: Checkout) -> None:
-    checkout.outputs.write_text("{}")
-    assert checkout.deploy().ok
-    assert len(checkout.ups) == 1
+def test_a_program_that_refuses_to_run_stops_a_deployment_before_it_begins(checkout: Checkout) -> None:
+    checkout.plan["error"] = "memory_mb is too small"
+    with pytest.raises(OpsError, match="memory_mb is too small"):
+        checkout.deploy()
+    assert checkout.ups == []
 
 
 def test_what_pulumi_refuses_is_an_error_and_the_local_cloud_is_none_of_its_stacks(checkout: Checkout) -> None:
