@@ -73,6 +73,8 @@ class Function:
     layers: tuple[str, ...]
     runtime: str
     architecture: str
+    image: str
+    """Repository and tag of the newest version's container image; empty for a zip."""
 
     @property
     def account(self) -> str:
@@ -116,6 +118,8 @@ class Stack:
 
     @overload
     def client(self, service: Literal["cloudwatch"]) -> CloudWatchClient: ...
+    @overload
+    def client(self, service: Literal["ecr"]) -> Any: ...
     @overload
     def client(self, service: Literal["lambda"]) -> LambdaClient: ...
     @overload
@@ -200,6 +204,7 @@ def read_function(key: str, value: Mapping[str, Any]) -> Function:
             layers=tuple(value.get("layers") or ()),
             runtime=str(value.get("runtime", "")),
             architecture=str(value.get("architecture", "")),
+            image=str(value.get("image", "")),
         )
     except KeyError as missing:
         raise OpsError(

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws_errors import explain
 from ops.doctor.account import ACCOUNT
+from ops.doctor.artifacts import ARTIFACTS
 from ops.doctor.live import LIVE
 from ops.doctor.machine import MACHINE
 from ops.doctor.patient import Finding, Patient
@@ -49,7 +50,7 @@ def doctor(
     Raises:
         UsageError: there is no such stack, or no such check.
     """
-    known: tuple[Check, ...] = MACHINE if offline else (*MACHINE, *ACCOUNT, *LIVE)
+    known: tuple[Check, ...] = MACHINE if offline else (*MACHINE, *ACCOUNT, *LIVE, *ARTIFACTS)
     names = {name_of(check): check for check in known}
     if unknown := sorted(set(only) - names.keys()):
         raise UsageError(f"there is no check {', '.join(unknown)}; there are: {', '.join(sorted(names))}")

@@ -7,6 +7,8 @@ Where the registry would be is the sandbox's folder of images: Docker and a regi
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +97,23 @@ def test_it_answers_its_test_event(story: Story) -> None:
     assert story.deployed
     report = json.loads(story.checkout.python("ops", "smoke", "--json", "--stack", STACK).ok().stdout)
     assert report["ok"], report
+
+
+def test_a_lost_image_is_found_and_what_doctor_says_makes_it_again(story: Story) -> None:
+    """Nothing in the program had changed, so nothing looked for it. The emulator's registry is empty from the start."""
+    assert story.deployed
+    found = story.checkout.python("ops", "doctor", "--stack", STACK, "--only", "images", "--json").ok()
+    [lost] = json.loads(found.stdout)["checks"]
+    assert lost["state"] == "warn"
+    image = story.checkout.outputs(STACK)["functions"][FUNCTION]["image"]
+    assert lost["found"].startswith(f"{image} is gone from the registry")
+    folder = IMAGES / image.rpartition(":")[2]
+    shutil.rmtree(folder)
+    [_, *remedy] = shlex.split(lost["remedy"].split("`")[1])
+    run = story.checkout.pulumi(*remedy, "--yes", "--skip-preview").ok()
+    assert set(run.changed) == {"extract-text-image-publish"}
+    assert (folder / "image.json").is_file()
+    assert story.checkout.pulumi("preview", "--expect-no-changes", "--stack", STACK).ok().changed == {}
 
 
 def test_a_change_of_the_code_is_a_new_tag_a_new_image_and_a_new_version_of_the_same_function(story: Story) -> None:

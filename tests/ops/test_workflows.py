@@ -13,6 +13,9 @@ import pytest
 import yaml
 
 from layer_builds.plan import RUNTIMES
+from ops.doctor import name_of
+from ops.doctor.artifacts import ARTIFACTS
+from ops.doctor.live import LIVE
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".github" / "workflows"
@@ -96,6 +99,18 @@ def test_the_job_that_comments_on_forks_runs_nothing_of_theirs() -> None:
     assert [step["uses"].split("@")[0] for step in job["steps"] if "uses" in step] == ["actions/checkout"]
     scripts = " ".join(str(step.get("run", "")) for step in job["steps"])
     assert not re.search(r"\b(uv|pip|npm|unzip|pulumi|make)\b", scripts), "nothing is installed, unpacked or built"
+
+
+def test_the_comment_on_a_pull_request_has_what_a_preview_does_not_see() -> None:
+    """Who writes it by hand gets the same."""
+    scripts = [str(step.get("run", "")) for job in workflow("preview.yml")["jobs"].values() for step in job["steps"]]
+    [asked] = [re.findall(r"--only (\S+)", script) for script in scripts if "ops doctor" in script]
+    assert asked == ["code", "pinned-versions", "kept-versions"]
+    known = {name_of(check) for check in (*LIVE, *ARTIFACTS)}
+    assert set(asked) <= known
+    by_hand = re.search(r"ops doctor (.*) > doctor\.json", (ROOT / "docs" / "deploy.md").read_text())
+    assert by_hand
+    assert re.findall(r"--only (\S+)", by_hand[1]) == asked
 
 
 def test_a_deployment_comes_after_the_checks_of_its_very_commit() -> None:
