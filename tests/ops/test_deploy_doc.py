@@ -34,7 +34,7 @@ def test_the_document_has_blocks_to_run_from_init_to_destroy() -> None:
     order = [
         "pulumi stack init",
         "ops doctor",
-        "pulumi up",
+        "ops deploy",
         "ops secret set",
         "ops smoke",
         "ops send",
