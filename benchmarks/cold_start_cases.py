@@ -73,9 +73,9 @@ def openai_and_pinecone() -> Generator[dict[str, str]]:
 @contextlib.contextmanager
 def knowledge() -> Generator[dict[str, str]]:
     """A local AWS with the tables, OpenAI and Weaviate on loopback, and the function's variables for them."""
-    from sandbox.emulator import Emulator  # noqa: PLC0415 - of this case alone, like the rest
-    from sandbox.standins.running import Running  # noqa: PLC0415
-    from sandbox.workspace import Workspace  # noqa: PLC0415
+    from sandbox.emulator import Emulator
+    from sandbox.standins.running import Running
+    from sandbox.workspace import Workspace
 
     with contextlib.ExitStack() as stack:
         servers = {name: Running(name) for name in ("openai", "weaviate")}
@@ -111,7 +111,7 @@ def knowledge() -> Generator[dict[str, str]]:
 @contextlib.contextmanager
 def float32_model() -> Generator[dict[str, str]]:
     """The packaged model without quantisation, in a folder of its own."""
-    from tests.models import minilm  # noqa: PLC0415 - of this case alone
+    from tests.models import minilm
 
     yield {"MODEL_PATH": str(minilm("none"))}
 

@@ -133,11 +133,11 @@ def tables(engines: Engines, folder: Path) -> dict[str, dict[str, dict[str, floa
 
 def memory(folder: Path) -> dict[str, float]:
     """What the children of the real function use for 500 pages, and how long they take."""
-    from lambdas.extract_text import contract  # noqa: PLC0415 - only what is measured here needs them
-    from lambdas.shared.child_process import MIB  # noqa: PLC0415
-    from lambdas.shared.contract import child_memory_bytes  # noqa: PLC0415
-    from lambdas.shared.deadline import Deadline  # noqa: PLC0415
-    from lambdas.shared.pdf import reading  # noqa: PLC0415
+    from lambdas.extract_text import contract  # only what is measured here needs them
+    from lambdas.shared.child_process import MIB
+    from lambdas.shared.contract import child_memory_bytes
+    from lambdas.shared.deadline import Deadline
+    from lambdas.shared.pdf import reading
 
     file = folder / "long.pdf"
     file.write_bytes(corpus.long_document())
@@ -145,7 +145,7 @@ def memory(folder: Path) -> dict[str, float]:
     budget = reading.Budget(
         memory_bytes=child_memory_bytes(contract.DEFAULT_MEMORY_MB),
         deadline=Deadline.after(600),
-        max_pages=contract.DEFAULT_MAX_PAGES,
+        max_pages=contract.MAX_PAGES.default,
         watch=endings.__setitem__,
     )
     pages = reading.read_pages(file, budget, plain=False)

@@ -160,7 +160,7 @@ def upload(cloud: LocalCloud, given: Sequence[File]) -> int:
 
 def rows(cloud: LocalCloud) -> dict[str, list[tuple[int, int]]]:
     """Key → (chunk, chunks) of each of its rows."""
-    import psycopg  # noqa: PLC0415  of the sandbox
+    import psycopg  # of the sandbox
 
     query = "select metadata->>'key', (metadata->>'chunk')::int, (metadata->>'chunks')::int from content_embeddings"
     found: dict[str, list[tuple[int, int]]] = {}

@@ -121,7 +121,7 @@ def pairs() -> list[tuple[str, str]]:
 
 def recall_at(count: int, vectors: dict[str, Any]) -> float:
     """The share of queries whose document is among so many nearest."""
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
     queries, documents = (np.array(vectors[name], np.float32) for name in ("queries", "documents"))
     nearest = np.argsort(-(queries @ documents.T), axis=1)[:, :count]

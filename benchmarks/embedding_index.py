@@ -72,8 +72,8 @@ def measure(count: int) -> dict[str, Measured]:
 
 def vectors(count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(count, 384) rows and (QUERIES, 384) queries."""
-    from lambdas.embedding_processor.embedder import load  # noqa: PLC0415
-    from tests.models import minilm  # noqa: PLC0415
+    from lambdas.embedding_processor.embedder import load
+    from tests.models import minilm
 
     model = load("onnx", minilm(), memory_mb=1_769)
     corpus = pairs()

@@ -57,9 +57,9 @@ def main() -> None:
 
 def models(torch: Path | None, rounds: int, documents: int | None = None) -> dict[str, Any]:
     """Every contender's start, memory, throughput, fidelity and recall."""
-    from benchmarks.embedding_corpus import pairs, recall_at  # noqa: PLC0415
-    from sandbox.standins.openai.minilm import model_folder  # noqa: PLC0415
-    from tests.models import minilm  # noqa: PLC0415
+    from benchmarks.embedding_corpus import pairs, recall_at
+    from sandbox.standins.openai.minilm import model_folder
+    from tests.models import minilm
 
     with tempfile.TemporaryDirectory() as scratch:
         corpus = Path(scratch) / "corpus.json"  # the other Python's functions may be documented otherwise
@@ -112,7 +112,7 @@ def folder_bytes(folder: Path) -> int:
 
 
 def _cosines(ours: Any, theirs: Any) -> dict[str, float]:
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
     one, other = np.array(ours, np.float32), np.array(theirs, np.float32)
     values = (one * other).sum(axis=1)

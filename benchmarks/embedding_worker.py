@@ -25,7 +25,7 @@ def main() -> None:
     """Print one line of JSON. Arguments: backend, the model's folder, and a corpus to embed, if any."""
     backend, folder = sys.argv[1], Path(sys.argv[2])
     started = time.perf_counter()
-    from lambdas.embedding_processor.embedder import load  # noqa: PLC0415  with all that it needs, in the time
+    from lambdas.embedding_processor.embedder import load  # with all that it needs, in the time
 
     model = load(backend, folder, memory_mb=1_769)
     init = time.perf_counter() - started

@@ -50,12 +50,12 @@ class Clock:
 def once(stack: str) -> dict[str, list[float]]:
     """Run the program once, in this process; return wall and processor seconds per step."""
     clock = Clock()
-    import yaml  # noqa: PLC0415 - its import is measured
+    import yaml  # its import is measured
 
-    from components.settings import load_settings  # noqa: PLC0415
-    from components.system import prepare  # noqa: PLC0415
-    from components.systems import SYSTEMS  # noqa: PLC0415
-    from tests.harness import Build  # noqa: PLC0415
+    from components.settings import load_settings
+    from components.system import prepare
+    from components.systems import SYSTEMS
+    from tests.harness import Build
 
     values = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import AfterValidator, Field
 
+from lambdas.shared.contract import Variable
+
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
@@ -62,32 +64,22 @@ def key(
         hidden: Do not repeat its value in messages.
     """
     about = Facts(link=limit.link if limit else "", hidden=hidden)
-    return _field(description, default, about, *_bounds(limit, at_least, at_most))
+    low, high = (limit.low, limit.high) if limit is not None else (at_least, at_most)
+    return _field(description, default, about, low, high)
 
 
-def variable(
-    name: str,
-    description: str,
-    *,
-    default: Any = MISSING,
-    limit: Limit | None = None,
-    bounds: tuple[float, float] | None = None,
-    at_least: float | None = None,
-    at_most: float | None = None,
-) -> Any:
+def variable(name: str, description: str, *, default: Any = MISSING) -> Any:
     """Declare a key whose value becomes an environment variable of the function; None and "" set none.
 
     Args:
-        name: The variable.
-        description: As for `key`, like the rest.
-        default: Of a key that can be left out.
-        limit: AWS's range, instead of the two bounds.
-        bounds: The lowest and the highest value, where a contract has them as a pair.
-        at_least: The lowest value.
-        at_most: The highest value.
+        name: The variable, as the contract has it: default and bounds come with it.
+        description: As for `key`.
+        default: Where the contract has none and the key can be left out.
     """
-    about = Facts(variable=name, link=limit.link if limit else "")
-    return _field(description, default, about, *(bounds or _bounds(limit, at_least, at_most)))
+    if isinstance(name, Variable):
+        known = cast("Variable[Any]", name)
+        return _field(description, known.default, Facts(variable=str(name)), known.at_least, known.at_most)
+    return _field(description, default, Facts(variable=name), None, None)
 
 
 def secret(name: str) -> Any:
@@ -100,16 +92,15 @@ def secret(name: str) -> Any:
     return _field(description, None, Facts(secret=name, hidden=True), None, None)
 
 
-def parameter(name: str, variable_name: str, description: str, *, default: str) -> Any:
+def parameter(name: str, holder: Variable[str], description: str) -> Any:
     """Declare the name of a parameter that holds a secret, where the function has it in a variable of another name.
 
     Args:
         name: The contract's name of the secret.
-        variable_name: The variable that holds the parameter's name.
+        holder: The variable that holds the parameter's name.
         description: As for `key`.
-        default: The parameter's name.
     """
-    return _field(description, default, Facts(secret=name, variable=variable_name), None, None)
+    return _field(description, holder.default, Facts(secret=name, variable=str(holder)), None, None)
 
 
 def form(pattern: str, rule: str) -> AfterValidator:
@@ -141,10 +132,6 @@ def variable_text(value: object) -> str | None:
             return ",".join(map(str, cast("list[object]", value))) or None
         case _:
             return str(value)
-
-
-def _bounds(limit: Limit | None, at_least: float | None, at_most: float | None) -> tuple[float | None, float | None]:
-    return (limit.low, limit.high) if limit is not None else (at_least, at_most)
 
 
 def _field(description: str, default: Any, about: Facts, low: float | None, high: float | None) -> Any:

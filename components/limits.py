@@ -7,7 +7,7 @@ that AWS would refuse in the middle of a deployment is refused before anything i
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ class Limit:
 
     def __str__(self) -> str:
         return f"{self.low:,} to {self.high:,}{' ' if self.unit else ''}{self.unit}"
+
+    def above(self, low: int) -> Limit:
+        """Return the part of the range from a number on."""
+        return replace(self, low=low)
 
 
 FUNCTION_MEMORY: Final = Limit(128, 10_240, "MB", LAMBDA_QUOTAS)

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import FunctionConfigurationTypeDef
@@ -50,9 +50,12 @@ def edits(
 
 def published_versions(client: LambdaClient, function: Function) -> list[int]:
     """Numbers of a function's published versions, ascending."""
-    pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=function.name)
-    found = [str(version["Version"]) for page in pages for version in page["Versions"]]
-    return sorted(int(version) for version in found if version.isdigit())
+    return numbers(versions_of(client, function))
+
+
+def numbers(versions: Iterable[str]) -> list[int]:
+    """Those of the versions that are published, ascending."""
+    return sorted(int(version) for version in versions if version.isdigit())
 
 
 def newest_version(client: LambdaClient, function: Function) -> str:

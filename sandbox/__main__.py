@@ -17,11 +17,19 @@ from sandbox.arguments import whole
 from sandbox.workspace import ENDING, SANDBOX_DIR, SandboxError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 INTERRUPTED = 130
 FULL = {errno.ENOSPC, errno.EDQUOT}
 AGAIN_SECONDS = 0.01
+
+
+def _raises(number: int) -> Callable[[int, FrameType | None], None]:
+    def handle(_: int, __: FrameType | None) -> None:
+        signal.raise_signal(number)
+
+    return handle
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -31,7 +39,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     clean-up waits for a thread that waits for the lock.
     """
     if _importing(frame):
-        signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
+        signal.signal(signal.SIGALRM, _raises(number))
         signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
         return
     for each in ENDING:
@@ -79,20 +87,20 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(given: argparse.Namespace) -> int:
     if given.command == "demo":
-        from sandbox import demo  # noqa: PLC0415 - imported once it is known that this machine can
+        from sandbox import demo  # imported once it is known that this machine can
 
         return demo.run(given.system, as_json=given.json, short=given.short)
     if given.command == "chaos":
-        from sandbox.chaos.run import run  # noqa: PLC0415
-        from sandbox.chaos.trials import Wanted  # noqa: PLC0415
+        from sandbox.chaos.run import run
+        from sandbox.chaos.trials import Wanted
 
         wanted = {name: value for name, value in vars(given).items() if name not in {"command", "json"}}
         return run(Wanted(**wanted), as_json=given.json)
     if given.command == "roles":
-        from sandbox import roles  # noqa: PLC0415
+        from sandbox import roles
 
         return roles.run(given.systems, as_json=given.json)
-    from sandbox import up  # noqa: PLC0415
+    from sandbox import up
 
     return up.run(given.system, as_json=given.json) if given.command == "up" else up.send(given.function, given.text)
 

@@ -167,13 +167,13 @@ class _EngineLog(logging.Handler):
 
 
 def _run(order: dict[str, Any], tell: _Teller) -> dict[str, Any]:
-    import pulumi.runtime  # noqa: PLC0415 - slow; only this process needs it
-    from pulumi.runtime.mocks import MockEngine, MockSettings  # noqa: PLC0415
-    from pulumi.runtime.settings import configure  # noqa: PLC0415
-    from pulumi.runtime.stack import run_in_stack  # noqa: PLC0415
+    import pulumi.runtime  # slow; only this process needs it
+    from pulumi.runtime.mocks import MockEngine, MockSettings
+    from pulumi.runtime.settings import configure
+    from pulumi.runtime.stack import run_in_stack
 
-    from sandbox.monitor import Maker, Monitor  # noqa: PLC0415
-    from sandbox.rows import Cloud  # noqa: PLC0415
+    from sandbox.monitor import Maker, Monitor
+    from sandbox.rows import Cloud
 
     stack = order["stack"]
     account = Account(**order["account"])
@@ -207,9 +207,9 @@ def _run(order: dict[str, Any], tell: _Teller) -> dict[str, Any]:
 
 def _message(error: BaseException) -> str:
     """What to tell of a failure: the last words of ours, without the runtime's frames."""
-    import pulumi  # noqa: PLC0415 - slow; only this process needs it
+    import pulumi  # slow; only this process needs it
 
-    from sandbox.rows import UnsupportedError  # noqa: PLC0415
+    from sandbox.rows import UnsupportedError
 
     if isinstance(error, (pulumi.RunError, UnsupportedError, subprocess.SubprocessError, SandboxError)):
         return str(error)

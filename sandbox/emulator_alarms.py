@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
+from lambdas.shared.json_values import is_list, is_object
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -62,9 +64,9 @@ def _element(name: str, value: Any) -> str:
     """One value. What is not there has no element: an empty one would be an empty text."""
     if value is None:
         return ""
-    if isinstance(value, dict):
+    if is_object(value):
         text = "".join(_element(key, item) for key, item in value.items())
-    elif isinstance(value, list):
+    elif is_list(value):
         text = "".join(_element("member", item) for item in value)
     elif isinstance(value, bool):
         text = str(value).lower()

@@ -11,6 +11,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from lambdas.shared.json_values import is_object
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -77,5 +79,5 @@ def text_at(message: str, path: list[str]) -> str | None:
     except ValueError:
         return None
     for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
+        value = value.get(name) if is_object(value) else None
     return value if isinstance(value, str) else None

@@ -44,10 +44,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from lambdas.shared.json_values import is_object
 from sandbox import emulator_asked, emulator_filters, emulator_mappings, emulator_secrets, emulator_weights
 from sandbox.emulator_alarms import whole_answer
 from sandbox.emulator_concurrency import Concurrency
 from sandbox.emulator_repeats import Repeats
+from sandbox.json_parts import part
 from sandbox.workspace import end_with_parent
 
 if TYPE_CHECKING:
@@ -75,11 +77,12 @@ ATTEMPT: contextvars.ContextVar[AsyncEvent | None] = contextvars.ContextVar("att
 
 def fingerprint(config: dict[str, Any]) -> str:
     """A hash of what decides how a function's process is started; the host computes the same from the API's answer."""
-    layers = [layer["Arn"] if isinstance(layer, dict) else layer for layer in config.get("Layers") or []]
+    given: list[dict[str, Any] | str] = config.get("Layers") or []
+    layers: list[str] = [layer["Arn"] if isinstance(layer, dict) else layer for layer in given]
     keys = ("FunctionName", "Version", "CodeSha256", "Role", "Handler", "Runtime", "Timeout", "MemorySize", "ImageUri")
-    sections = [config.get(key) or {} for key in ("LoggingConfig", "EphemeralStorage", "ImageConfigResponse")]
-    variables = (config.get("Environment") or {}).get("Variables") or {}
-    parts = [*(config.get(key) for key in keys), layers, *sections, variables]
+    sections = [part(config, key) for key in ("LoggingConfig", "EphemeralStorage", "ImageConfigResponse")]
+    variables = part(config, "Environment", "Variables")
+    parts: list[Any] = [*(config.get(key) for key in keys), layers, *sections, variables]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -88,9 +91,9 @@ def with_cookies(event: object) -> object:
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
     """
-    if not isinstance(event, dict) or event.get("version") != "2.0" or "http" not in event.get("requestContext", {}):
+    if not is_object(event) or event.get("version") != "2.0" or "http" not in event.get("requestContext", {}):
         return event
-    headers = dict(event.get("headers") or {})
+    headers: dict[str, str] = dict(part(event, "headers"))
     if not (sent := headers.pop("cookie", "")):
         return event
     return {**event, "headers": headers, "cookies": [cookie.strip() for cookie in sent.split(";") if cookie.strip()]}
@@ -213,8 +216,8 @@ class Amendments:
         settings = self._event_invoke_config(config, qualifier)
         retries = settings.get("MaximumRetryAttempts")
         retries = 2 if retries is None else int(retries)
-        target = ((settings.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
-        target = target or (config.get("DeadLetterConfig") or {}).get("TargetArn") or None
+        target: str | None = part(settings, "DestinationConfig", "OnFailure").get("Destination")
+        target = target or part(config, "DeadLetterConfig").get("TargetArn") or None
         request_id = str(self.lambda_["new_uuid"]())
         base, longest = (self.lambda_[f"_LAMBDA_ASYNC_RETRY_{name}_SECONDS"] for name in ("BASE", "MAX"))
         attempt = 0
@@ -240,13 +243,14 @@ class Amendments:
 
     def _event_invoke_config(self, config: dict[str, Any], qualifier: str | None) -> dict[str, Any]:
         record = self._record(config)
-        configs = record.get("event_invoke_configs") or {}
+        configs: dict[str | None, dict[str, Any]] = record.get("event_invoke_configs") or {}
         if qualifier in configs:
             return configs[qualifier]
-        aliases = record.get("aliases") or {}
+        aliases: dict[str, dict[str, Any]] = record.get("aliases") or {}
         serving = [name for name, alias in aliases.items() if alias.get("FunctionVersion") == config.get("Version")]
         wanted = serving if qualifier in (None, config.get("Version")) else []
-        return next((configs[name] for name in [*wanted, ""] if name in configs), {})
+        nothing: dict[str, Any] = {}
+        return next((configs[name] for name in [*wanted, ""] if name in configs), nothing)
 
     def deliver_notification(
         self, endpoint: str, envelope: str, topic_arn: str, subscription_arn: str, *rest: object
@@ -278,7 +282,9 @@ class Amendments:
         action: str = self.original["extract_iam_action"](service, *args, **kwargs)
         return action.removesuffix("Batch") if service == "sqs" and action else action
 
-    def conditions(self, action: str, query: object, path: str = "", headers: Any = None) -> dict[str, Any]:
+    def conditions(
+        self, action: str, query: object, path: str = "", headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
         """The condition keys of a request to S3."""
         keys: dict[str, Any] = self.original["s3_service_context"](action, query, path, headers)
         written = action == "s3:PutObject" and (headers or {}).get("if-none-match")
@@ -301,8 +307,8 @@ class Amendments:
         """The zip behind a code location."""
         function, _, version = name.partition(":")
         if version and account_id and region:
-            record = self.lambda_["_functions"].get_scoped(account_id, region, function) or {}
-            if code := (record.get("versions") or {}).get(version, {}).get("code_zip"):
+            record: dict[str, Any] = self.lambda_["_functions"].get_scoped(account_id, region, function) or {}
+            if code := part(record, "versions", version).get("code_zip"):
                 return HTTP_OK, {"Content-Type": "application/zip"}, code
         return self.original["serve_function_code"](function, account_id, region)
 
@@ -311,7 +317,7 @@ class Amendments:
     ) -> tuple[int, dict[str, str], bytes]:
         """The zip of a layer version, deleted ones included: functions that attach it keep working."""
         found, error = self.lambda_["_find_layer_version"](name, version, account_id, region, include_deleted=True)
-        content = (found or {}).get("_zip_data")
+        content = found.get("_zip_data") if found else None
         if content:
             return HTTP_OK, {"Content-Type": "application/zip"}, content
         return error or (404, {}, b"")
@@ -334,7 +340,11 @@ def main() -> None:
     evaluator = vars(importlib.import_module("ministack.core.iam_evaluator"))
     emulator_asked.amend(evaluator, Path(os.environ[emulator_asked.FILE_VARIABLE]))
     pin_origin = vars(gateway)["pin_request_origin"]
-    vars(gateway)["pin_request_origin"] = lambda address, _secure: pin_origin(address, True)
+
+    def pin_secure(address: str, _: object) -> Any:
+        return pin_origin(address, True)
+
+    vars(gateway)["pin_request_origin"] = pin_secure
     vars(gateway)["app"] = Repeats(vars(gateway)["app"])
     sys.argv = ["ministack"]
     gateway.main()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+from sandbox.json_parts import part
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,7 +17,7 @@ def amend(module: dict[str, Any]) -> None:
 
     def run_batch(mapping: dict[str, Any], version: dict[str, Any], *rest: object) -> None:
         _, _, _, region, account, _, name, *_ = version["config"]["FunctionArn"].split(":")
-        function = module["_functions"].get_scoped(account, region, name) or {}
+        function: dict[str, Any] = module["_functions"].get_scoped(account, region, name) or {}
         original(mapping, chosen(function, mapping.get("Qualifier"), version), *rest)
 
     module["_run_sqs_batch"] = run_batch
@@ -29,9 +31,10 @@ def chosen(function: dict[str, Any], alias: str | None, primary: dict[str, Any])
         alias: that the mapping names; None where it names none.
         primary: the version that the alias leads to.
     """
-    routing = (function.get("aliases") or {}).get(alias, {}).get("RoutingConfig") or {}
+    aliases: dict[str | None, dict[str, Any]] = function.get("aliases") or {}
+    weights: dict[str, float] = part(aliases.get(alias, {}), "RoutingConfig", "AdditionalVersionWeights")
     drawn = random.random()  # noqa: S311 - a share of the traffic
-    for version, weight in (routing.get("AdditionalVersionWeights") or {}).items():
+    for version, weight in weights.items():
         drawn -= weight
         if drawn < 0:
             return function["versions"].get(version, primary)

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lambdas.shared.json_values import is_list, is_object
 from sandbox.standins.serving import ABORT, Server
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Forward:
         query = scope["query_string"].decode()
         url = f"{target}{scope['raw_path'].decode()}" + (f"?{query}" if query else "")
         headers = [(name, value) for name, value in scope["headers"] if name not in HOP_HEADERS]
-        import httpx  # noqa: PLC0415 - a fifth of a second that only a stack with an API pays
+        import httpx  # a fifth of a second that only a stack with an API pays
 
         if self._client is None:
             # A connection a request: none is open when the server's loop ends, from which nobody could close it.
@@ -114,9 +115,9 @@ class Fronts:
         """The same value with each address of the emulator's replaced by that of a server, started when it is new."""
         if isinstance(value, str):
             return self._places.sub(lambda found: self._front(found[0]), value)
-        if isinstance(value, dict):
+        if is_object(value):
             return {key: self.moved(item) for key, item in value.items()}
-        return [self.moved(item) for item in value] if isinstance(value, list) else value
+        return [self.moved(item) for item in value] if is_list(value) else value
 
     def _front(self, url: str) -> str:
         if url not in self._servers:

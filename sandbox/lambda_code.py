@@ -27,6 +27,7 @@ from botocore.exceptions import ClientError
 
 from layer_builds.plan import REPOSITORY
 from sandbox.emulator_process import fingerprint
+from sandbox.json_parts import part
 from sandbox.lambda_package import Package, image_package
 from sandbox.workspace import SandboxError, remove
 
@@ -112,18 +113,19 @@ class CodeStore:
     def _package(self, config: Mapping[str, Any], location: str) -> Package:
         if config.get("PackageType") == "Image":
             return image_package(config)
+        layers: list[dict[str, str]] = config.get("Layers") or []
         return Package(
             handler=str(config["Handler"]),
             runtime=str(config["Runtime"]),
             task=self._code(str(config["FunctionName"]), str(config["Version"]), str(config["CodeSha256"]), location),
-            layers=self._layers([layer["Arn"] for layer in config.get("Layers") or []]),
+            layers=self._layers([layer["Arn"] for layer in layers]),
         )
 
     def _load(self, config: Mapping[str, Any], package: Package) -> FunctionVersion:
-        variables = (config.get("Environment") or {}).get("Variables") or {}
+        variables: dict[str, str] = part(config, "Environment", "Variables")
         name = str(config["FunctionName"])
-        logging = config.get("LoggingConfig") or {}
-        json_logs = logging.get("LogFormat") == "JSON"
+        logging = part(config, "LoggingConfig")
+        json_logs: bool = logging.get("LogFormat") == "JSON"
         return FunctionVersion(
             name=name,
             version=str(config["Version"]),
@@ -132,14 +134,14 @@ class CodeStore:
             handler=package.handler,
             runtime=package.runtime,
             memory_mb=int(config["MemorySize"]),
-            storage_mb=int((config.get("EphemeralStorage") or {}).get("Size", 512)),
+            storage_mb=int(part(config, "EphemeralStorage").get("Size", 512)),
             timeout_seconds=int(config["Timeout"]),
             variables={key: value for key, value in variables.items() if key != PROXY_VARIABLE},
             log_group=logging.get("LogGroup") or f"/aws/lambda/{name}",
             json_logs=json_logs,
             log_level=logging.get("ApplicationLogLevel", "INFO") if json_logs else None,
             fingerprint=fingerprint(dict(config)),
-            snapstart=(config.get("SnapStart") or {}).get("OptimizationStatus") == "On",
+            snapstart=part(config, "SnapStart").get("OptimizationStatus") == "On",
             task=package.task,
             layers=package.layers,
         )

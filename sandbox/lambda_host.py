@@ -11,11 +11,12 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox.lambda_process import family
 from sandbox.workspace import SandboxError, Workspace, stop
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from sandbox.account import Account
     from sandbox.lambda_faults import Phase
@@ -106,7 +107,7 @@ class LambdaHost:
         for environment in self.environments() if inode else ():
             pid = int(environment["pid"])
             try:
-                if any(f"socket:[{inode}]" in _open_files(each) for each in _family(pid)):
+                if any(f"socket:[{inode}]" in _open_files(each) for each in family(pid)):
                     return pid
             except PermissionError:
                 hidden += [pid] if environment["state"] == "running" else []
@@ -126,15 +127,6 @@ def _socket_inode(port: int) -> str | None:
         if fields[1] == local and fields[3] == "01":  # established
             return fields[9]
     return None
-
-
-def _family(pid: int) -> Iterator[int]:
-    """A process and those that its threads started."""
-    yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
-            for child in children.read_text().split():
-                yield from _family(int(child))
 
 
 def _open_files(pid: int) -> set[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from layer_builds.plan import REPOSITORY
+from sandbox.json_parts import part
 from sandbox.workspace import SandboxError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def image_package(config: Mapping[str, Any], images: Path = IMAGES) -> Package:
         SandboxError: they are not there, or the image names no handler.
     """
     folder = images / str(config["ImageUri"]).rpartition(":")[2]
-    commands = ((config.get("ImageConfigResponse") or {}).get("ImageConfig") or {}).get("Command") or []
+    commands: list[str] = part(config, "ImageConfigResponse", "ImageConfig").get("Command") or []
     try:
         described = json.loads((folder / "image.json").read_text(encoding="utf-8"))
         return Package(commands[0], described["runtime"], folder / "task", folder / "opt")

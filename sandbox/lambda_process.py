@@ -1,4 +1,4 @@
-"""What Linux tells of an execution environment's process: its end and its memory."""
+"""What Linux tells of an execution environment's process: its end, its memory, what it started."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ def _kilobytes(pid: int, field: str) -> int:
 
 def memory_mb(pid: int) -> int:
     """Resident memory of a process and all that it started, in MB."""
-    return sum(_kilobytes(each, "VmRSS") for each in _family(pid)) // 1024 if pid else 0
+    return sum(_kilobytes(each, "VmRSS") for each in family(pid)) // 1024 if pid else 0
 
 
-def _family(pid: int) -> Iterator[int]:
+def family(pid: int) -> Iterator[int]:
     """A process and its descendants. Linux lists children by the thread that started them."""
     yield pid
     for listed in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):  # the thread, or the process, has ended
             for child in listed.read_text().split():
-                yield from _family(int(child))
+                yield from family(int(child))
 
 
 def peak_mb(pid: int) -> int:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.shared.json_values import is_object
 from sandbox.account import Account
 from sandbox.httpd import Request, Response, serve
 from sandbox.lambda_code import CodeStore, FunctionVersion, running_runtime
@@ -160,8 +161,8 @@ class Host:
     def _interpreter(self, runtime: str) -> tuple[Path, Path]:
         """The Python and the folder of its runtime's packages for a Lambda runtime."""
         if runtime not in self._interpreters:
-            from layer_builds.host.interpreters import find_python, runtime_root  # noqa: PLC0415 - slow, and once
-            from layer_builds.plan import RUNTIMES  # noqa: PLC0415 - slow, and once
+            from layer_builds.host.interpreters import find_python, runtime_root  # slow, and once
+            from layer_builds.plan import RUNTIMES  # slow, and once
 
             running = Path(sys.executable).resolve()
             python = running if runtime == running_runtime() else find_python(RUNTIMES[runtime])
@@ -218,12 +219,12 @@ class Host:
 
     def _shorten_retry(self, event: bytes, outcome: Outcome) -> None:
         """Make failed messages of a mapping's batch visible again soon."""
-        records = json.loads(event).get("Records") or []
+        records: list[dict[str, Any]] = json.loads(event).get("Records") or []
         records = [entry for entry in records if entry.get("eventSource") == "aws:sqs"]
         if not outcome.failed:
             answer = json.loads(outcome.payload or b"null")
-            failures = answer.get("batchItemFailures") if isinstance(answer, dict) else None
-            failed = {entry.get("itemIdentifier") for entry in failures or []}
+            failures: list[dict[str, Any]] = (answer.get("batchItemFailures") if is_object(answer) else None) or []
+            failed = {entry.get("itemIdentifier") for entry in failures}
             records = [entry for entry in records if entry["messageId"] in failed]
         if not records:
             return

@@ -13,13 +13,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 from google.protobuf import empty_pb2
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
 
+from lambdas.shared.json_values import is_list, is_object
 from sandbox import warm
 from sandbox.lambda_package import IMAGES
 from sandbox.rows import ROWS, Arguments, Cloud, UnsupportedError
@@ -37,9 +38,9 @@ def plain(value: Any) -> Any:
     """A deserialised value without the wrapping of secrets."""
     if rpc.is_rpc_secret(value):
         return plain(rpc.unwrap_rpc_secret(value))
-    if isinstance(value, dict):
+    if is_object(value):
         return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if is_list(value):
         return [plain(item) for item in value]
     return value
 
@@ -54,7 +55,7 @@ class Maker(Mocks):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         """Make one resource. Raises UnsupportedError for a type or an argument without a row."""
-        inputs = {key: plain(value) for key, value in args.inputs.items()}
+        inputs = {key: plain(value) for key, value in cast("dict[str, Any]", cast("Any", args).inputs).items()}
         if not args.custom:
             return None, inputs
         started = time.monotonic()
@@ -84,7 +85,7 @@ class Maker(Mocks):
         """Run a command's `create` in the program's folder: the builder's own at once, any other through the shell."""
         create = arguments.need("create")
         folder = arguments.take("dir") or str(self._program)
-        extra = arguments.take("environment") or {}
+        extra: dict[str, str] = arguments.take("environment") or {}
         arguments.take("triggers")
         arguments.take("delete")
         arguments.take("update")
@@ -160,7 +161,7 @@ class Monitor(MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         """Register a resource; the root stack is remembered for its outputs."""
-        answer = super().RegisterResource(request)
+        answer = super().RegisterResource(request)  # pyright: ignore[reportUnknownMemberType] (has no types)
         if request.type == "pulumi:pulumi:Stack":
             self._stack_urn = answer.urn
         return answer

@@ -131,7 +131,7 @@ def _without(role: Role, function: str, policy: str, statement: dict[str, Any], 
     if refused_with:
         raise SandboxError(f"{function}: {statement['Sid']} does not allow {', '.join(refused_with)}")
     found = demo(function)
-    reviewed = found.beside if found is not None else {}
+    reviewed: Mapping[tuple[str, str], str] = found.beside if found is not None else {}
     reasons = {**UNSEEN, **{action: why for (sid, action), why in reviewed.items() if sid == statement["Sid"]}}
     not_used = [] if asked is None else [action for action in actions if action not in used]
     document = role.policies()[policy]

@@ -7,9 +7,11 @@ import platform
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lambdas.shared.json_values import is_object
 from layer_builds.plan import REPOSITORY, LayerBuildError, host_architecture
 from ops.errors import OpsError
 from ops.stack_file import read_yaml
+from sandbox.json_parts import part
 from sandbox.lambda_code import running_runtime
 from sandbox.systems import chosen, configured, problem, section
 from sandbox.workspace import SandboxError
@@ -50,7 +52,7 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in over.items():
         known = result.get(key)
-        result[key] = merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+        result[key] = merged(known, value) if is_object(known) and is_object(value) else value
     return result
 
 
@@ -85,14 +87,13 @@ def load_stack(repository: Path, name: str) -> Stack:
     project = _read(repository / "Pulumi.yaml")
     config = {
         key if ":" in key else f"{project['name']}:{key}": value
-        for key, value in (_read(repository / f"Pulumi.{name}.yaml").get("config") or {}).items()
+        for key, value in part(_read(repository / f"Pulumi.{name}.yaml"), "config").items()
     }
-    if hidden := [key for key, value in config.items() if isinstance(value, dict) and set(value) == {"secure"}]:
+    if hidden := [key for key, value in config.items() if is_object(value) and set(value) == {"secure"}]:
         raise SandboxError(f"Pulumi.{name}.yaml has encrypted values ({', '.join(hidden)}): only the engine reads them")
-    naming = (project.get("config") or {}).get(AUTONAMING) or {}
-    naming = config.pop(AUTONAMING, naming)
+    naming: dict[str, Any] = config.pop(AUTONAMING, part(project, "config", AUTONAMING))
     pattern = (naming.get("value") or naming).get("pattern", "${name}-${hex(7)}")
-    tags = (config.get("aws:defaultTags") or {}).get("tags") or {}
+    tags = part(config, "aws:defaultTags", "tags")
     return Stack(str(project["name"]), name, config, str(pattern), tags)
 
 

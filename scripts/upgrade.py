@@ -163,7 +163,7 @@ def _version(entry: ManifestEntry | None, package: str) -> str:
 
 def table(done: Upgrade) -> Table:
     """Return the account for people."""
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("layer", "target", done.package):
@@ -201,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from rich.console import Console  # noqa: PLC0415 - so that Ctrl-C is answered in words from the start
+    from rich.console import Console  # so that Ctrl-C is answered in words from the start
 
     done = upgrade(options.package)
     if options.json:

@@ -20,7 +20,7 @@ from components.queue_trigger import QueueKeys, QueueTrigger, QueueTriggerArgs
 from components.section import Rule
 from components.system import System
 from lambdas.embedding import contract
-from lambdas.shared.openai_calls.contract import ALIASES, MODELS, OPENAI_URL, openai_seconds
+from lambdas.shared.openai_calls.contract import ALIASES, MODELS, openai_seconds
 
 if TYPE_CHECKING:
     from components.house import House, SystemArgs
@@ -88,35 +88,18 @@ class EmbeddingSettings(FunctionSettings):
 
     queue: QueueKeys = key("The queue that feeds the function.", default=QueueKeys)
     openai_base_url: Annotated[str, AfterValidator(values.api_url)] = variable(
-        contract.OPENAI_BASE_URL, "OpenAI, or a server that speaks its API.", default=OPENAI_URL
+        contract.OPENAI_BASE_URL, "OpenAI, or a server that speaks its API."
     )
-    openai_timeout_seconds: float = variable(
-        contract.OPENAI_TIMEOUT,
-        "Of one embeddings request.",
-        default=contract.DEFAULT_TIMEOUT_SECONDS,
-        at_least=0.1,
-        at_most=600,
-    )
-    openai_max_retries: int = variable(
-        contract.OPENAI_MAX_RETRIES,
-        "After a timeout, 429 or 5xx.",
-        default=contract.DEFAULT_MAX_RETRIES,
-        at_least=0,
-        at_most=10,
-    )
+    openai_timeout_seconds: float = variable(contract.OPENAI_TIMEOUT, "Of one embeddings request.")
+    openai_max_retries: int = variable(contract.OPENAI_MAX_RETRIES, "After a timeout, 429 or 5xx.")
     openai_embedding_model: Literal[
         "text-embedding-ada-002", "text-embedding-ada-002-v2", "text-embedding-3-small", "text-embedding-3-large"
     ] = variable(
         contract.OPENAI_EMBEDDING_MODEL,
         "The embedding model, whose token limit the function keeps to. `-v2` is a name for ada-002.",
-        default=contract.DEFAULT_MODEL,
     )
     dimensions: int | None = variable(
-        contract.OPENAI_EMBEDDING_DIMENSIONS,
-        "Shortens the vectors of text-embedding-3-*; must match the index.",
-        default=None,
-        at_least=1,
-        at_most=20_000,
+        contract.OPENAI_EMBEDDING_DIMENSIONS, "Shortens the vectors of text-embedding-3-*; must match the index."
     )
     pinecone_index_host: Annotated[str, AfterValidator(values.index_host)] = variable(
         contract.PINECONE_INDEX_HOST, "The index's host, from the Pinecone console."

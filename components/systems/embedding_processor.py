@@ -108,14 +108,12 @@ class EmbeddingProcessorSettings(FunctionSettings):
     memory_mb: int = key(
         "Memory; CPU grows with it.",
         default=contract.DEFAULT_MEMORY_MB,
-        at_least=contract.LEAST_MEMORY_MB,
-        at_most=limits.FUNCTION_MEMORY.high,
+        limit=limits.FUNCTION_MEMORY.above(contract.LEAST_MEMORY_MB),
     )
     timeout_seconds: int = key(
         "When Lambda cuts an invocation off. What is left of a long text is done by the next try.",
         default=contract.DEFAULT_TIMEOUT_SECONDS,
-        at_least=contract.LEAST_TIMEOUT_SECONDS,
-        at_most=limits.FUNCTION_TIMEOUT.high,
+        limit=limits.FUNCTION_TIMEOUT.above(contract.LEAST_TIMEOUT_SECONDS),
     )
     package: Literal["onnx-layers", "onnx-image", "torch-image"] = key(
         "ONNX Runtime and its model in layers or in an image, or sentence-transformers with torch in an image.",
@@ -132,35 +130,21 @@ class EmbeddingProcessorSettings(FunctionSettings):
         contract.SUPABASE_CONFIG,
         contract.SSM_PARAMETER_NAME,
         'The SecureString with `{"url": …, "service_key": …}`, which `ops secret set` writes.',
-        default=contract.DEFAULT_PARAMETER,
     )
     model_uri: Annotated[str, form(r"s3://[a-z0-9][a-z0-9.-]+/[^*?]+", "it must be s3://bucket/key")] | None = variable(
-        contract.MODEL_URI,
-        "An archive of a model folder, `s3://bucket/key.tar`, instead of the layer's model.",
-        default=None,
+        contract.MODEL_URI, "An archive of a model folder, `s3://bucket/key.tar`, instead of the layer's model."
     )
     model_sha256: Annotated[str, form(r"[0-9a-f]{64}", "it must be 64 hexadecimal digits")] | None = variable(
-        contract.MODEL_SHA256, "Of that archive.", default=None
+        contract.MODEL_SHA256, "Of that archive."
     )
     chunk_tokens: int = variable(
-        contract.CHUNK_TOKENS,
-        "Of one chunk, at most; the model's own limit counts when it is lower.",
-        default=contract.DEFAULT_CHUNK_TOKENS,
-        at_least=contract.CHUNK_TOKENS_BOUNDS[0],
-        at_most=contract.CHUNK_TOKENS_BOUNDS[1],
+        contract.CHUNK_TOKENS, "Of one chunk, at most; the model's own limit counts when it is lower."
     )
-    chunk_overlap_tokens: int = variable(
-        contract.CHUNK_OVERLAP_TOKENS,
-        "That a chunk repeats of the one before.",
-        default=contract.DEFAULT_OVERLAP_TOKENS,
-        at_least=0,
-    )
+    chunk_overlap_tokens: int = variable(contract.CHUNK_OVERLAP_TOKENS, "That a chunk repeats of the one before.")
     pooling: Literal["chunks", "document"] = variable(
-        contract.POOLING, "A row a chunk, or a row a document with the mean of its chunks.", default="chunks"
+        contract.POOLING, "A row a chunk, or a row a document with the mean of its chunks."
     )
-    max_file_bytes: int = variable(
-        contract.MAX_FILE_BYTES, "Larger files are refused.", default=contract.DEFAULT_MAX_FILE_BYTES, at_least=1
-    )
+    max_file_bytes: int = variable(contract.MAX_FILE_BYTES, "Larger files are refused.")
 
     def bucket_uses(self) -> Iterator[BucketUse]:
         """Yield where texts come from."""

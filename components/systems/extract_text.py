@@ -20,7 +20,7 @@ from components.package import Image, Zip
 from components.section import Rule
 from components.system import System
 from lambdas.extract_text import contract
-from lambdas.shared.contract import DEFAULT_ENCODING, MEMORY_PER_FILE, child_memory_bytes, overlap_is_too_large
+from lambdas.shared.contract import MEMORY_PER_FILE, child_memory_bytes, overlap_is_too_large
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,14 +59,12 @@ class ExtractTextSettings(FunctionSettings):
     memory_mb: int = key(
         "Memory; CPU grows with it. A document may use what is left beside the interpreter.",
         default=contract.DEFAULT_MEMORY_MB,
-        at_least=contract.LEAST_MEMORY_MB,
-        at_most=limits.FUNCTION_MEMORY.high,
+        limit=limits.FUNCTION_MEMORY.above(contract.LEAST_MEMORY_MB),
     )
     timeout_seconds: int = key(
         "When Lambda cuts an invocation off; a document that cannot be read in 70 % of it is `timed_out`.",
         default=contract.DEFAULT_TIMEOUT_SECONDS,
-        at_least=contract.LEAST_TIMEOUT_SECONDS,
-        at_most=limits.FUNCTION_TIMEOUT.high,
+        limit=limits.FUNCTION_TIMEOUT.above(contract.LEAST_TIMEOUT_SECONDS),
     )
     package: Literal["zip", "image"] = key(
         "What it is shipped as: a zip on its layer, or a container image with the same contents, which needs "
@@ -78,36 +76,20 @@ class ExtractTextSettings(FunctionSettings):
         "The stack's bucket for results, by its name here.", default="results"
     )
     result_prefix: Annotated[str, AfterValidator(values.key_part)] = variable(
-        contract.RESULT_PREFIX,
-        "A result's key is this, the document's key and `.json`.",
-        default=contract.DEFAULT_PREFIX,
+        contract.RESULT_PREFIX, "A result's key is this, the document's key and `.json`."
     )
-    chunk_tokens: int = variable(
-        contract.CHUNK_TOKENS,
-        "Of one chunk, at most.",
-        default=contract.DEFAULT_CHUNK_TOKENS,
-        bounds=contract.CHUNK_TOKENS_BOUNDS,
-    )
+    chunk_tokens: int = variable(contract.CHUNK_TOKENS, "Of one chunk, at most.")
     chunk_overlap_tokens: int = variable(
-        contract.CHUNK_OVERLAP_TOKENS,
-        "That a chunk repeats of the one before, at most.",
-        default=contract.DEFAULT_OVERLAP_TOKENS,
-        at_least=0,
+        contract.CHUNK_OVERLAP_TOKENS, "That a chunk repeats of the one before, at most."
     )
     encoding: Literal["cl100k_base", "o200k_base"] = variable(
-        contract.TIKTOKEN_ENCODING, "How the embedding model counts tokens.", default=DEFAULT_ENCODING
+        contract.TIKTOKEN_ENCODING, "How the embedding model counts tokens."
     )
-    max_file_bytes: int = variable(
-        contract.MAX_FILE_BYTES, "Larger files are refused.", default=contract.DEFAULT_MAX_FILE_BYTES, at_least=1
-    )
-    max_pages: int = variable(
-        contract.MAX_PAGES, "PDFs with more are refused.", default=contract.DEFAULT_MAX_PAGES, at_least=1
-    )
+    max_file_bytes: int = variable(contract.MAX_FILE_BYTES, "Larger files are refused.")
+    max_pages: int = variable(contract.MAX_PAGES, "PDFs with more are refused.")
     settle_seconds: int = variable(
         contract.SETTLE_SECONDS,
         "How long a chunk may take from the queue to the index: what replaces it is held back for so long.",
-        default=contract.DEFAULT_SETTLE_SECONDS,
-        limit=limits.MESSAGE_DELAY,
     )
 
     @property

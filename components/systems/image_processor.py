@@ -55,21 +55,11 @@ class ImageProcessorSettings(FunctionSettings):
 
     rules: ClassVar[tuple[Rule, ...]] = (Rule(("memory_mb", "max_pixels", "max_file_bytes"), memory_covers_images),)
 
-    memory_mb: int = key("Memory; CPU grows with it.", default=2_048, limit=limits.FUNCTION_MEMORY)
+    memory_mb: int = key("Memory; CPU grows with it.", default=contract.DEFAULT_MEMORY_MB, limit=limits.FUNCTION_MEMORY)
     timeout_seconds: int = key("When Lambda cuts an invocation off.", default=300, limit=limits.FUNCTION_TIMEOUT)
-    max_file_bytes: int = variable(
-        contract.MAX_FILE_BYTES,
-        "The largest PDF that is read.",
-        default=contract.DEFAULT_MAX_FILE_BYTES,
-        at_least=1_024,
-        at_most=1_073_741_824,
-    )
+    max_file_bytes: int = variable(contract.MAX_FILE_BYTES, "The largest PDF that is read.")
     max_pixels: int = variable(
-        contract.MAX_PIXELS,
-        "The largest image that is decoded, and the largest page that is drawn.",
-        default=contract.DEFAULT_MAX_PIXELS,
-        at_least=1_000,
-        at_most=400_000_000,
+        contract.MAX_PIXELS, "The largest image that is decoded, and the largest page that is drawn."
     )
     files: FilesKeys | None = key(
         "A place in S3 for PDFs and results: `{bucket: images, prefix: work/}`. Unset, the function has no "

@@ -26,7 +26,6 @@ from components.system import System
 from components.table import Key, Table, TableArgs
 from lambdas.knowledge_base import contract
 from lambdas.shared.contract import overlap_is_too_large
-from lambdas.shared.openai_calls.contract import OPENAI_URL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,14 +81,12 @@ class KnowledgeBaseSettings(FunctionSettings):
     memory_mb: int = key(
         "Memory; CPU grows with it. A document that is ingested may use what is left beside the interpreter.",
         default=contract.DEFAULT_MEMORY_MB,
-        at_least=contract.LEAST_MEMORY_MB,
-        at_most=limits.FUNCTION_MEMORY.high,
+        limit=limits.FUNCTION_MEMORY.above(contract.LEAST_MEMORY_MB),
     )
     timeout_seconds: int = key(
         "When Lambda cuts an ingestion off. Requests are answered within 30 s whatever it is.",
         default=contract.DEFAULT_TIMEOUT_SECONDS,
-        at_least=contract.LEAST_TIMEOUT_SECONDS,
-        at_most=limits.FUNCTION_TIMEOUT.high,
+        limit=limits.FUNCTION_TIMEOUT.above(contract.LEAST_TIMEOUT_SECONDS),
     )
     http: RequestKeys = key("The API, and the page that it serves.", default=RequestKeys)
     queue: IngestionKeys = key("The queue of documents to ingest.", default=IngestionKeys)
@@ -102,10 +99,9 @@ class KnowledgeBaseSettings(FunctionSettings):
     weaviate_grpc_url: Annotated[str, AfterValidator(values.api_url)] | None = variable(
         contract.WEAVIATE_GRPC_URL,
         "Where its gRPC is: https://grpc-… of a Weaviate Cloud cluster. Unset is the host of weaviate_url.",
-        default=None,
     )
     openai_base_url: Annotated[str, AfterValidator(values.api_url)] = variable(
-        contract.OPENAI_BASE_URL, "OpenAI, or a server that speaks its API.", default=OPENAI_URL
+        contract.OPENAI_BASE_URL, "OpenAI, or a server that speaks its API."
     )
     openai_chat_model: Annotated[str, AfterValidator(values.model_name)] = variable(
         contract.OPENAI_CHAT_MODEL, "The model that answers. There is no default: models are retired."
@@ -114,47 +110,21 @@ class KnowledgeBaseSettings(FunctionSettings):
         variable(
             contract.OPENAI_EMBEDDING_MODEL,
             "The embedding model. With another one, documents are uploaded anew: vectors of two models do not compare.",
-            default=contract.DEFAULT_EMBEDDING_MODEL,
         )
     )
-    registration_open: bool = variable(contract.REGISTRATION_OPEN, "Whether anybody may make an account.", default=True)
-    max_pages: int = variable(
-        contract.MAX_PAGES,
-        "Documents with more are refused.",
-        default=contract.DEFAULT_MAX_PAGES,
-        at_least=1,
-        at_most=contract.MAX_PAGES_BOUND,
-    )
-    chunk_tokens: int = variable(
-        contract.CHUNK_TOKENS,
-        "Of one passage, at most.",
-        default=contract.DEFAULT_CHUNK_TOKENS,
-        bounds=contract.CHUNK_TOKENS_BOUNDS,
-    )
+    registration_open: bool = variable(contract.REGISTRATION_OPEN, "Whether anybody may make an account.")
+    max_pages: int = variable(contract.MAX_PAGES, "Documents with more are refused.")
+    chunk_tokens: int = variable(contract.CHUNK_TOKENS, "Of one passage, at most.")
     chunk_overlap_tokens: int = variable(
-        contract.CHUNK_OVERLAP_TOKENS,
-        "That a passage repeats of the one before, at most.",
-        default=contract.DEFAULT_OVERLAP_TOKENS,
-        at_least=0,
+        contract.CHUNK_OVERLAP_TOKENS, "That a passage repeats of the one before, at most."
     )
     access_token_seconds: int = variable(
-        contract.ACCESS_TOKEN_SECONDS,
-        "How long an access token works; it cannot be called back.",
-        default=contract.DEFAULT_ACCESS_TOKEN_SECONDS,
-        bounds=contract.ACCESS_TOKEN_BOUNDS,
+        contract.ACCESS_TOKEN_SECONDS, "How long an access token works; it cannot be called back."
     )
     refresh_token_days: int = variable(
-        contract.REFRESH_TOKEN_DAYS,
-        "How long somebody who does not come back stays signed in.",
-        default=contract.DEFAULT_REFRESH_TOKEN_DAYS,
-        bounds=contract.REFRESH_TOKEN_BOUNDS,
+        contract.REFRESH_TOKEN_DAYS, "How long somebody who does not come back stays signed in."
     )
-    session_days: int = variable(
-        contract.SESSION_DAYS,
-        "How long a chat is kept after its last message.",
-        default=contract.DEFAULT_SESSION_DAYS,
-        bounds=contract.SESSION_DAYS_BOUNDS,
-    )
+    session_days: int = variable(contract.SESSION_DAYS, "How long a chat is kept after its last message.")
     jwt_secret_key: Reference | None = secret(contract.JWT_SECRET_KEY)
     weaviate_api_key: Reference | None = secret(contract.WEAVIATE_API_KEY)
     openai_api_key: Reference | None = secret(contract.OPENAI_API_KEY)

@@ -74,14 +74,12 @@ class OrchestratorSettings(FunctionSettings):
     memory_mb: int = key(
         "Memory; CPU grows with it. The agents run in processes of their own.",
         default=contract.DEFAULT_MEMORY_MB,
-        at_least=contract.LEAST_MEMORY_MB,
-        at_most=limits.FUNCTION_MEMORY.high,
+        limit=limits.FUNCTION_MEMORY.above(contract.LEAST_MEMORY_MB),
     )
     timeout_seconds: int = key(
         "When Lambda cuts a run off. Webhooks are answered at once.",
         default=contract.DEFAULT_TIMEOUT_SECONDS,
-        at_least=contract.LEAST_TIMEOUT_SECONDS,
-        at_most=limits.FUNCTION_TIMEOUT.high,
+        limit=limits.FUNCTION_TIMEOUT.above(contract.LEAST_TIMEOUT_SECONDS),
     )
     http: HttpKeys = key("The API that GitHub calls.", default=HttpKeys)
     queue: WebhookQueueKeys = key("The queue between webhook and work.", default=WebhookQueueKeys)
@@ -92,9 +90,7 @@ class OrchestratorSettings(FunctionSettings):
         contract.BRANCHES, "Branches that are documented on a push, beside the default branch.", default=list
     )
     doc_strategy: contract.Strategy = variable(
-        contract.DOC_STRATEGY,
-        "`github_direct` commits to the branch; `pull_request` proposes.",
-        default=contract.DEFAULT_STRATEGY,
+        contract.DOC_STRATEGY, "`github_direct` commits to the branch; `pull_request` proposes."
     )
     doc_paths: Annotated[list[str], AfterValidator(github_names.document_paths)] = variable(
         contract.DOC_PATHS,
@@ -105,59 +101,31 @@ class OrchestratorSettings(FunctionSettings):
     enabled_agents: list[Literal["tourist_guide", "building_inspector", "historian"]] = variable(
         contract.ENABLED_AGENTS, "The agents that may run; unset is all three.", default=list
     )
-    min_quality_score: int = variable(
-        contract.MIN_QUALITY_SCORE,
-        "A document below it is not published.",
-        default=contract.DEFAULT_MIN_QUALITY_SCORE,
-        at_least=0,
-        at_most=100,
-    )
+    min_quality_score: int = variable(contract.MIN_QUALITY_SCORE, "A document below it is not published.")
     daily_runs: int = variable(
-        contract.DAILY_RUNS,
-        "Of one repository in a day (UTC); what is over it is reported and not run.",
-        default=contract.DEFAULT_DAILY_RUNS,
-        at_least=1,
-        at_most=10_000,
+        contract.DAILY_RUNS, "Of one repository in a day (UTC); what is over it is reported and not run."
     )
-    run_tokens: int = variable(
-        contract.RUN_TOKENS,
-        "Input and output tokens of all agents of one run, at most.",
-        default=contract.DEFAULT_RUN_TOKENS,
-        at_least=1_000,
-    )
+    run_tokens: int = variable(contract.RUN_TOKENS, "Input and output tokens of all agents of one run, at most.")
     model_provider: contract.Provider = variable(
-        contract.MODEL_PROVIDER,
-        "`bedrock`, or `openai` for any server that speaks its API.",
-        default=contract.DEFAULT_PROVIDER,
+        contract.MODEL_PROVIDER, "`bedrock`, or `openai` for any server that speaks its API."
     )
     model_id: Annotated[str, AfterValidator(values.model_name)] = variable(
         contract.MODEL_ID, "The model, or on Bedrock an inference profile. There is no default: models are retired."
     )
-    model_timeout_seconds: float = variable(
-        contract.MODEL_TIMEOUT,
-        "Of one model call, which streams its answer.",
-        default=contract.DEFAULT_MODEL_TIMEOUT_SECONDS,
-        at_least=1,
-        at_most=limits.FUNCTION_TIMEOUT.high,
-    )
+    model_timeout_seconds: float = variable(contract.MODEL_TIMEOUT, "Of one model call, which streams its answer.")
     input_price: float | None = variable(
-        contract.INPUT_PRICE, "US dollars for a million input tokens, for the cost metric.", default=None, at_least=0
+        contract.INPUT_PRICE, "US dollars for a million input tokens, for the cost metric."
     )
-    output_price: float | None = variable(
-        contract.OUTPUT_PRICE, "US dollars for a million output tokens.", default=None, at_least=0
-    )
+    output_price: float | None = variable(contract.OUTPUT_PRICE, "US dollars for a million output tokens.")
     openai_base_url: Annotated[str, AfterValidator(values.api_url)] = variable(
-        contract.OPENAI_BASE_URL, "With the provider `openai`: where its API is.", default=contract.OPENAI_URL
+        contract.OPENAI_BASE_URL, "With the provider `openai`: where its API is."
     )
     github_api_url: Annotated[str, AfterValidator(values.api_url)] = variable(
-        contract.GITHUB_API_URL,
-        "GitHub's API; of GitHub Enterprise Server `https://<host>/api/v3`.",
-        default=contract.DEFAULT_GITHUB_API_URL,
+        contract.GITHUB_API_URL, "GitHub's API; of GitHub Enterprise Server `https://<host>/api/v3`."
     )
     github_app_id: github_names.AppId | None = variable(
         contract.GITHUB_APP_ID,
         "The number or client id of a GitHub App; its key is then the secret, and no token is needed.",
-        default=None,
     )
     github_webhook_secret: Reference | None = secret(contract.GITHUB_WEBHOOK_SECRET)
     github_token: Reference | None = secret(contract.GITHUB_TOKEN)

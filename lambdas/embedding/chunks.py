@@ -125,7 +125,11 @@ def _encoding(file: Path) -> tiktoken.Encoding:
     parts = file.read_bytes().split()
     ranks = dict(zip(map(binascii.a2b_base64, parts[::2]), map(int, parts[1::2]), strict=True))
     usual = openai_public.load_tiktoken_bpe
-    openai_public.load_tiktoken_bpe = lambda *_, **__: ranks
+
+    def load(*_: object, **__: object) -> dict[bytes, int]:
+        return ranks
+
+    openai_public.load_tiktoken_bpe = load
     try:
         return tiktoken.get_encoding(ENCODING)
     finally:

@@ -7,25 +7,27 @@ from __future__ import annotations
 
 from typing import Final
 
+from lambdas.shared.contract import Variable
+from lambdas.shared.openai_calls.contract import OPENAI_URL
+
 OPENAI_API_KEY: Final = "OPENAI_API_KEY"
 PINECONE_API_KEY: Final = "PINECONE_API_KEY"
 """Secrets: they reach the function as `<name>_SECRET_ARN` or `<name>_PARAMETER`."""
 
-OPENAI_BASE_URL: Final = "OPENAI_BASE_URL"
-OPENAI_TIMEOUT: Final = "OPENAI_TIMEOUT"
-OPENAI_MAX_RETRIES: Final = "OPENAI_MAX_RETRIES"
-OPENAI_EMBEDDING_MODEL: Final = "OPENAI_EMBEDDING_MODEL"
-OPENAI_EMBEDDING_DIMENSIONS: Final = "OPENAI_EMBEDDING_DIMENSIONS"
+OPENAI_BASE_URL: Final = Variable("OPENAI_BASE_URL", OPENAI_URL)
+OPENAI_TIMEOUT: Final = Variable("OPENAI_TIMEOUT", 20.0, at_least=0.1, at_most=600)
+"""Seconds, of each try of a request."""
+OPENAI_MAX_RETRIES: Final = Variable("OPENAI_MAX_RETRIES", 3, at_least=0, at_most=10)
+"""After the first try."""
+OPENAI_EMBEDDING_MODEL: Final = Variable("OPENAI_EMBEDDING_MODEL", "text-embedding-ada-002")
+OPENAI_EMBEDDING_DIMENSIONS: Final = Variable[int | None](
+    "OPENAI_EMBEDDING_DIMENSIONS", None, at_least=1, at_most=20_000
+)
 PINECONE_INDEX_HOST: Final = "PINECONE_INDEX_HOST"
 PINECONE_NAMESPACE: Final = "PINECONE_NAMESPACE"
 TIKTOKEN_CACHE_DIR: Final = "TIKTOKEN_CACHE_DIR"
 """Variables. The last one is the layer's."""
 
-DEFAULT_TIMEOUT_SECONDS: Final = 20.0
-"""Of one embeddings request."""
-DEFAULT_MAX_RETRIES: Final = 3
-"""After the first try of a request."""
-DEFAULT_MODEL: Final = "text-embedding-ada-002"
 DEFAULT_NAMESPACE: Final = ""
 """Pinecone's default namespace."""
 DEFAULT_NAMESPACE_ALIAS: Final = "__default__"

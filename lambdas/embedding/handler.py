@@ -27,6 +27,7 @@ with starting():
     from lambdas.embedding.vectors import VectorIndex
     from lambdas.shared.deadline import Deadline, OverrunError, Worker
     from lambdas.shared.health import HealthReport, is_health_request, report
+    from lambdas.shared.json_values import is_list, is_object
     from lambdas.shared.logs import function_logger
     from lambdas.shared.openai_calls.embedder import Embedder
     from lambdas.shared.openai_calls.embeddings import Embeddings
@@ -105,9 +106,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 
 
 def _records(event: object) -> list[dict[str, Any]]:
-    records = event.get("Records") if isinstance(event, dict) else None
-    if not isinstance(records, list) or not all(
-        isinstance(record, dict) and record.get("eventSource") == "aws:sqs" and isinstance(record.get("messageId"), str)
+    records = event.get("Records") if is_object(event) else None
+    if not is_list(records) or not all(
+        is_object(record) and record.get("eventSource") == "aws:sqs" and isinstance(record.get("messageId"), str)
         for record in records
     ):
         raise ValueError(
@@ -124,7 +125,8 @@ def _delivery(record: dict[str, Any]) -> Delivery:
 
 def _attribute(record: dict[str, Any], name: str, default: str) -> str:
     """One of SQS's attributes of a record; events that others make up have none."""
-    return str((record.get("attributes") or {}).get(name, default))
+    attributes: dict[str, Any] = record.get("attributes") or {}
+    return str(attributes.get(name, default))
 
 
 def _run(deliveries: list[Delivery], deadline: Deadline) -> BatchResult:

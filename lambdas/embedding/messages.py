@@ -18,6 +18,7 @@ from lambdas.embedding.contract import DELETED_NAMESPACE, namespace_of
 from lambdas.embedding.errors import RejectedMessageError
 from lambdas.embedding.wrappers import wrapper_of
 from lambdas.shared.blank import is_blank
+from lambdas.shared.json_values import is_list, is_object
 
 Metadata = dict[str, str | int | float | bool | list[str]]
 
@@ -73,7 +74,7 @@ def parse(body: object) -> Message:
             where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else f": {error}"
             raise RejectedMessageError(f"the body begins with {{ and is not valid JSON{where}") from None
         return _message({"text": body})
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise RejectedMessageError(
             wrapper_of(value)
             or f"the body is JSON, and {_kind(value)} instead of an object: a text that is itself JSON, such as 42, "
@@ -153,7 +154,7 @@ def _namespace(value: Any) -> str | None:
 def _metadata(value: Any) -> Metadata:
     if value is None:
         return {}
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise RejectedMessageError(f"metadata is {_kind(value)}: it must be an object")
     for name, item in value.items():
         _check_field(name, item)
@@ -171,7 +172,7 @@ def _check_field(name: str, item: Any) -> None:
         raise RejectedMessageError(f"metadata key {_shown(name)} must not be empty nor begin with $")
     if name == TEXT_FIELD or name.startswith(OWN_PREFIX):
         raise RejectedMessageError(f"metadata key {_shown(name)} is the function's own: choose another name")
-    if isinstance(item, list):
+    if is_list(item):
         if not all(isinstance(one, str) for one in item):
             raise RejectedMessageError(f"metadata {_shown(name)} is a list that holds more than strings")
         for one in item:
@@ -224,8 +225,15 @@ class _Objects:
         return value
 
 
-def _kind(value: Any) -> str:
-    kinds = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
+def _kind(value: object) -> str:
+    kinds: dict[type, str] = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "a string",
+        list: "a list",
+        dict: "an object",
+    }
     return kinds.get(type(value), "null")
 
 

@@ -10,8 +10,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from lambdas.embedding import contract
-from lambdas.shared.openai_calls.contract import ALIASES, MODELS, OPENAI_URL, EmbeddingModel
-from lambdas.shared.variables import VariableSettings
+from lambdas.shared.openai_calls.contract import ALIASES, MODELS, EmbeddingModel
+from lambdas.shared.variables import VariableSettings, setting
 from lambdas.shared.work_errors import ConfigurationError
 
 FUNCTION = "embedding"
@@ -37,19 +37,13 @@ class Settings(VariableSettings):
 
     wrong = ConfigurationError
 
-    openai_base_url: Annotated[str, Field(alias=contract.OPENAI_BASE_URL, pattern=r"^https?://\S+$")] = OPENAI_URL
+    openai_base_url: str = setting(contract.OPENAI_BASE_URL, pattern=r"^https?://\S+$")
     """Of OpenAI, or of a server that speaks its API."""
-    openai_timeout_seconds: Annotated[
-        float, Field(alias=contract.OPENAI_TIMEOUT, gt=0, le=900, allow_inf_nan=False)
-    ] = contract.DEFAULT_TIMEOUT_SECONDS
+    openai_timeout_seconds: float = setting(contract.OPENAI_TIMEOUT, allow_inf_nan=False)
     """For each try."""
-    openai_max_retries: Annotated[int, Field(alias=contract.OPENAI_MAX_RETRIES, ge=0, le=10)] = (
-        contract.DEFAULT_MAX_RETRIES
-    )
-    model_name: Annotated[str, Field(alias=contract.OPENAI_EMBEDDING_MODEL), AfterValidator(_model_name)] = (
-        contract.DEFAULT_MODEL
-    )
-    asked_dimensions: Annotated[int | None, Field(alias=contract.OPENAI_EMBEDDING_DIMENSIONS, ge=1)] = None
+    openai_max_retries: int = setting(contract.OPENAI_MAX_RETRIES)
+    model_name: Annotated[str, AfterValidator(_model_name)] = setting(contract.OPENAI_EMBEDDING_MODEL)
+    asked_dimensions: int | None = setting(contract.OPENAI_EMBEDDING_DIMENSIONS)
     """None is the model's own."""
     pinecone_index_host: Annotated[str, Field(alias=contract.PINECONE_INDEX_HOST, pattern=r"^\S+$")]
     """As Pinecone shows it; `http://…` for a local one."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from lambdas.shared.json_values import is_list, is_object
+
 TOPIC_TYPES = ("Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation")
 POINTERS = frozenset(
     {"software.amazon.payloadoffloading.PayloadS3Pointer", "com.amazon.sqs.javamessaging.MessageS3Pointer"}
@@ -41,8 +43,8 @@ def wrapper_of(value: Any) -> str | None:
     Returns:
         Its kind and the remedy; None when it is nothing that is known.
     """
-    if not isinstance(value, dict):
-        return _pointer(value) if isinstance(value, list) else _encoded_twice(value)
+    if not is_object(value):
+        return _pointer(value) if is_list(value) else _encoded_twice(value)
     if value.get("Type") in TOPIC_TYPES and "TopicArn" in value:
         return "the body is an SNS notification: turn on raw message delivery for the queue's subscription"
     for keys, kind in ENVELOPES.items():
@@ -72,7 +74,8 @@ def _pointer(value: list[Any]) -> str | None:
 
 
 def _records(records: Any) -> str | None:
-    if not isinstance(records, list) or not records or not isinstance(records[0], dict):
+    first = records[0] if is_list(records) and records else None
+    if not is_object(first):
         return None
-    source = records[0].get("eventSource") or records[0].get("EventSource")
+    source = first.get("eventSource") or first.get("EventSource")
     return f"the body is {RECORDS[source]}" if isinstance(source, str) and source in RECORDS else None

@@ -12,7 +12,7 @@ import shutil
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -60,7 +60,8 @@ def fetch(uri: str, sha256: str, client: Callable[[], Any], place: Path = PLACE)
     partial = Path(tempfile.mkdtemp(prefix="model-fetch-", dir=place))
     try:
         stream = _Checked(client().get_object(Bucket=bucket, Key=key)["Body"])
-        with tarfile.open(fileobj=stream, mode="r|", bufsize=BLOCK_BYTES) as archive:  # type: ignore[call-overload]  read() is all it needs
+        file = cast("IO[bytes]", stream)  # read() is all that a stream needs
+        with tarfile.open(fileobj=file, mode="r|", bufsize=BLOCK_BYTES) as archive:
             archive.extractall(partial, filter="data")
         while stream.read():
             pass

@@ -37,15 +37,18 @@ from __future__ import annotations
 import math
 from typing import Final
 
-SSM_PARAMETER_NAME: Final = "SSM_PARAMETER_NAME"
-MODEL_PATH: Final = "MODEL_PATH"
-MODEL_URI: Final = "MODEL_URI"
-MODEL_SHA256: Final = "MODEL_SHA256"
-EMBEDDER: Final = "EMBEDDER"
-CHUNK_TOKENS: Final = "CHUNK_TOKENS"
-CHUNK_OVERLAP_TOKENS: Final = "CHUNK_OVERLAP_TOKENS"
-POOLING: Final = "POOLING"
-MAX_FILE_BYTES: Final = "MAX_FILE_BYTES"
+from lambdas.shared.contract import Variable
+
+SSM_PARAMETER_NAME: Final = Variable("SSM_PARAMETER_NAME", "/proofmark/supabase/config")
+MODEL_PATH: Final = Variable("MODEL_PATH", "/opt/model")
+MODEL_URI: Final = Variable[str | None]("MODEL_URI", None)
+MODEL_SHA256: Final = Variable[str | None]("MODEL_SHA256", None)
+EMBEDDER: Final = Variable("EMBEDDER", "onnx")
+CHUNK_TOKENS: Final = Variable("CHUNK_TOKENS", 256, at_least=32, at_most=8_192)
+"""Of what the model is given, its prompt and special tokens included; its own limit counts when that is lower."""
+CHUNK_OVERLAP_TOKENS: Final = Variable("CHUNK_OVERLAP_TOKENS", 32, at_least=0)
+POOLING: Final = Variable("POOLING", "chunks")
+MAX_FILE_BYTES: Final = Variable("MAX_FILE_BYTES", 10 * 1024 * 1024, at_least=1)
 DEAD_LETTER_QUEUE_URL: Final = "DEAD_LETTER_QUEUE_URL"
 """Variables. The last one is wired: where events of refused files go at once. `MODEL_URI` (`s3://bucket/key.tar`) and
 `MODEL_SHA256` are both set or both unset: unset, the model is in the folder `MODEL_PATH`."""
@@ -53,11 +56,6 @@ DEAD_LETTER_QUEUE_URL: Final = "DEAD_LETTER_QUEUE_URL"
 SUPABASE_CONFIG: Final = "SUPABASE_CONFIG"
 """What `ops secret set` calls the value of the parameter: JSON `{"url", "service_key"}`."""
 
-DEFAULT_PARAMETER: Final = "/proofmark/supabase/config"
-DEFAULT_MODEL_PATH: Final = "/opt/model"
-DEFAULT_CHUNK_TOKENS: Final = 256
-DEFAULT_OVERLAP_TOKENS: Final = 32
-DEFAULT_MAX_FILE_BYTES: Final = 10 * 1024 * 1024
 DEFAULT_MEMORY_MB: Final = 3_008
 DEFAULT_TIMEOUT_SECONDS: Final = 900
 LEAST_MEMORY_MB: Final = 768
@@ -69,8 +67,6 @@ LEAST_TIMEOUT_SECONDS: Final = 30
 EMBEDDERS: Final = ("onnx", "sentence-transformers")
 """`onnx`: ONNX Runtime, of the packagings `onnx-layers` and `onnx-image`. The other one is the reference, of
 `torch-image`, whose layer sets the variable."""
-CHUNK_TOKENS_BOUNDS: Final = (32, 8_192)
-"""Of what the model is given, its prompt and special tokens included; its own limit counts when that is lower."""
 
 TABLE: Final = "content_embeddings"
 ROW_FIELDS: Final = ("id", "content", "key", "embedding", "metadata")
@@ -126,5 +122,6 @@ def seconds_for(file_bytes: int, memory_mb: int, tokens_a_second: int = TOKENS_A
         memory_mb: Of the function, which decides how much of a processor it has.
         tokens_a_second: That a virtual CPU embeds.
     """
-    embedded = file_bytes / BYTES_A_TOKEN * DEFAULT_CHUNK_TOKENS / (DEFAULT_CHUNK_TOKENS - DEFAULT_OVERLAP_TOKENS)
+    chunk, overlap = CHUNK_TOKENS.default, CHUNK_OVERLAP_TOKENS.default
+    embedded = file_bytes / BYTES_A_TOKEN * chunk / (chunk - overlap)
     return math.ceil(embedded / (tokens_a_second * memory_mb / MB_OF_A_PROCESSOR))

@@ -22,6 +22,7 @@ from lambdas.embedding_processor.errors import (
 )
 from lambdas.embedding_processor.supabase_config import parsed
 from lambdas.shared.attempts import Failure, NoTimeLeftError, Policy, attempt
+from lambdas.shared.json_values import is_object
 from lambdas.shared.quotes import quotable
 
 if TYPE_CHECKING:
@@ -147,9 +148,10 @@ class Database:
     def _explained(self, error: Exception, function: str, arguments: Mapping[str, Any]) -> Failure | None:
         """What a failed call means."""
         if isinstance(error, APIError):
-            status, headers = (
-                (self._answer.status_code, self._answer.headers) if self._answer is not None else (None, {})
-            )
+            status: int | None = None
+            headers: Mapping[str, str] = {}
+            if self._answer is not None:
+                status, headers = self._answer.status_code, self._answer.headers
             return Failure(_meaning(error, status, function, arguments), status, headers)
         if isinstance(error, httpx.HTTPError):  # timeouts and dropped connections; a call made twice is the same call
             return Failure(UnavailableError(f"Supabase: {type(error).__name__}"))
@@ -168,8 +170,8 @@ def _checked(function: str, answer: Any) -> Any:
     """
     counts: list[Any] = [answer]
     if function in STATES:
-        of_a_state = isinstance(answer, dict) and answer.get("state") in STATES[function]
-        counts = [answer.get(name) for name in COUNTS[function]] if of_a_state else [None]
+        told: dict[str, Any] = answer if is_object(answer) else {}
+        counts = [told.get(name) for name in COUNTS[function]] if told.get("state") in STATES[function] else [None]
     if not all(isinstance(count, int) for count in counts):
         raise ValueError(f"{function} answers otherwise")
     return answer

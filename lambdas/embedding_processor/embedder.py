@@ -66,9 +66,9 @@ def load(backend: str, folder: Path, *, memory_mb: int) -> Embedder:
     threads = max(1, round(memory_mb / MB_OF_A_PROCESSOR))
     # Imported when it is asked for: neither packaging has the other's libraries.
     if backend == "onnx":
-        from lambdas.embedding_processor.onnx_embedder import OnnxEmbedder  # noqa: PLC0415
+        from lambdas.embedding_processor.onnx_embedder import OnnxEmbedder
 
         return OnnxEmbedder(folder, threads=threads)
-    from lambdas.embedding_processor.torch_embedder import TorchEmbedder  # noqa: PLC0415
+    from lambdas.embedding_processor.torch_embedder import TorchEmbedder
 
     return TorchEmbedder(folder, threads=threads)

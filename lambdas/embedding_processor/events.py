@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
+from lambdas.shared.json_values import is_list, is_object
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -49,9 +51,9 @@ def object_events(event: object) -> tuple[list[ObjectEvent], MalformedEventError
     Returns:
         The objects; and the last problem, when it is neither, or one of its records is not.
     """
-    records = event.get("Records") if isinstance(event, dict) else None
-    if not isinstance(records, list):
-        if isinstance(event, dict) and event.get("Event") == "s3:TestEvent":
+    records = event.get("Records") if is_object(event) else None
+    if not is_list(records):
+        if is_object(event) and event.get("Event") == "s3:TestEvent":
             return [], None
         return [], MalformedEventError("the event has no \"Records\": it is neither a topic's nor a bucket's")
     found: list[ObjectEvent] = []
@@ -66,8 +68,8 @@ def object_events(event: object) -> tuple[list[ObjectEvent], MalformedEventError
 
 def _alone(record: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
     """The bucket's records in a record of an event, each with an event of its own around it."""
-    notification = record.get("Sns") if isinstance(record, dict) else None
-    if not isinstance(notification, dict):
+    notification = record.get("Sns") if is_object(record) else None
+    if not is_object(notification):
         yield record, {"Records": [record]}
         return
     for inner in _inner(notification):
@@ -84,7 +86,7 @@ def _inner(notification: Mapping[str, Any]) -> list[Any]:
         records = message["Records"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         records = None
-    return records if isinstance(records, list) else [None]
+    return records if is_list(records) else [None]
 
 
 def _object(record: Any, event: Mapping[str, Any]) -> ObjectEvent:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lambdas.embedding_processor.errors import ModelError
+from lambdas.shared.json_values import is_list
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +90,7 @@ def read_layout(folder: Path) -> Layout:
     """
     card = _read(folder / CARD)
     modules = _read(folder / "modules.json")
-    if not isinstance(modules, list):
+    if not is_list(modules):
         raise ModelError(f"{folder / 'modules.json'} is not a list of modules")
     kinds = [(str(module["type"]).rpartition(".")[2], folder / module["path"]) for module in modules]
     if [kind for kind, _ in kinds[:2]] != ["Transformer", "Pooling"]:
@@ -182,7 +183,7 @@ def _positions(config: dict[str, Any]) -> int | None:
 
 
 def _prompt(config: dict[str, Any], names: tuple[str, ...]) -> str:
-    prompts = config.get("prompts") or {}
+    prompts: dict[str | None, Any] = config.get("prompts") or {}
     for name in (*names, config.get("default_prompt_name")):
         if isinstance(prompts.get(name), str):
             return prompts[name]

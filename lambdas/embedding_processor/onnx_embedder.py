@@ -7,7 +7,7 @@ as the model's files say."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import onnxruntime
@@ -119,7 +119,7 @@ def _tokenizer(folder: Path) -> Tokenizer:
 
 
 def _session(graph: Path, threads: int) -> Any:
-    options = onnxruntime.SessionOptions()
+    options = cast("Any", onnxruntime).SessionOptions()  # of a C module without types
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3

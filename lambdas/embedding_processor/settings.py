@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from lambdas.embedding_processor import contract
 from lambdas.embedding_processor.errors import ConfigurationError
 from lambdas.shared.contract import overlap_problem
-from lambdas.shared.variables import VariableSettings
+from lambdas.shared.variables import VariableSettings, setting
 
 FUNCTION = "embedding_processor"
 
@@ -22,25 +22,18 @@ class Settings(VariableSettings):
 
     wrong = ConfigurationError
 
-    parameter: Annotated[str, Field(alias=contract.SSM_PARAMETER_NAME, pattern=r"^[\w./-]+$")] = (
-        contract.DEFAULT_PARAMETER
-    )
+    parameter: str = setting(contract.SSM_PARAMETER_NAME, pattern=r"^[\w./-]+$")
     """A SecureString of Parameter Store."""
-    model_path: Annotated[str, Field(alias=contract.MODEL_PATH, pattern="^/")] = contract.DEFAULT_MODEL_PATH
+    model_path: str = setting(contract.MODEL_PATH, pattern="^/")
     """A folder."""
-    model_uri: Annotated[str | None, Field(alias=contract.MODEL_URI, pattern=r"^s3://[a-z0-9.-]+/.+$")] = None
+    model_uri: str | None = setting(contract.MODEL_URI, pattern=r"^s3://[a-z0-9.-]+/.+$")
     """An archive of such a folder, that is fetched once for each environment; None: it is there."""
-    model_sha256: Annotated[str | None, Field(alias=contract.MODEL_SHA256, pattern="^[0-9a-f]{64}$")] = None
-    embedder: Annotated[Literal["onnx", "sentence-transformers"], Field(alias=contract.EMBEDDER)] = "onnx"
-    chunk_tokens: Annotated[
-        int,
-        Field(alias=contract.CHUNK_TOKENS, ge=contract.CHUNK_TOKENS_BOUNDS[0], le=contract.CHUNK_TOKENS_BOUNDS[1]),
-    ] = contract.DEFAULT_CHUNK_TOKENS
-    chunk_overlap_tokens: Annotated[int, Field(alias=contract.CHUNK_OVERLAP_TOKENS, ge=0)] = (
-        contract.DEFAULT_OVERLAP_TOKENS
-    )
-    pooling: Annotated[Literal["chunks", "document"], Field(alias=contract.POOLING)] = "chunks"
-    max_file_bytes: Annotated[int, Field(alias=contract.MAX_FILE_BYTES, ge=1)] = contract.DEFAULT_MAX_FILE_BYTES
+    model_sha256: str | None = setting(contract.MODEL_SHA256, pattern="^[0-9a-f]{64}$")
+    embedder: Literal["onnx", "sentence-transformers"] = setting(contract.EMBEDDER)
+    chunk_tokens: int = setting(contract.CHUNK_TOKENS)
+    chunk_overlap_tokens: int = setting(contract.CHUNK_OVERLAP_TOKENS)
+    pooling: Literal["chunks", "document"] = setting(contract.POOLING)
+    max_file_bytes: int = setting(contract.MAX_FILE_BYTES)
     dead_letter_queue_url: Annotated[
         str | None, Field(alias=contract.DEAD_LETTER_QUEUE_URL, pattern=r"^https?://\S+$")
     ] = None

@@ -5,7 +5,7 @@ It takes 8 times the memory and 5 times the disk; for models whose graph cannot 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lambdas.embedding_processor.errors import ModelError, TooManyTokensError
 from lambdas.embedding_processor.layout import read_layout
@@ -31,13 +31,13 @@ class TorchEmbedder:
         Raises:
             ModelError: it cannot be loaded.
         """
-        import sentence_transformers  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  in no environment of the project
-        import torch  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  as above
+        import sentence_transformers  # pyright: ignore[reportMissingImports]  in no environment of the project
+        import torch  # pyright: ignore[reportMissingImports]  as above
 
-        torch.set_num_threads(threads)
+        cast("Any", torch).set_num_threads(threads)
         self._layout = read_layout(folder)
         try:
-            self._model: Any = sentence_transformers.SentenceTransformer(
+            self._model = cast("Any", sentence_transformers).SentenceTransformer(
                 str(folder), device="cpu", local_files_only=True
             )
         except (OSError, ValueError, RuntimeError) as error:

@@ -6,6 +6,7 @@ import re
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_plus
 
+from lambdas.shared.json_values import is_object
 from lambdas.shared.pdf.errors import DocumentError
 from lambdas.shared.surrogates import has_half_pair
 
@@ -31,7 +32,7 @@ def request(event: object) -> tuple[str, str, str | None]:
     Raises:
         DocumentError: `bad_request`: it is none.
     """
-    if not isinstance(event, dict):
+    if not is_object(event):
         raise DocumentError("bad_request", f"the event is {_shown(event)}, which is {FORMS}")
     unknown = sorted(map(str, event.keys() - KEYS))
     if unknown or not {"bucket", "key"} <= event.keys():
@@ -51,7 +52,7 @@ def refuse_of_event_bridge(event: object) -> None:
     Raises:
         DocumentError: `bad_request`: the event is EventBridge's.
     """
-    if isinstance(event, dict) and "detail-type" in event:
+    if is_object(event) and "detail-type" in event:
         kind = _shown(event["detail-type"])
         raise DocumentError(
             "bad_request", f"the event is EventBridge's ({kind}): the bucket has to notify the function itself"
@@ -71,7 +72,7 @@ def place(record: Any) -> Place:
     except (KeyError, TypeError, AttributeError):
         bucket = key = sequencer = ""
     if not (_is_text(bucket) and key):
-        source = record.get("eventSource") if isinstance(record, dict) else record
+        source = record.get("eventSource") if is_object(record) else record
         raise DocumentError(
             "bad_request",
             f"a record of the event is not a bucket's (its eventSource is {_shown(source)}): the bucket has to notify "

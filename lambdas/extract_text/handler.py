@@ -34,6 +34,7 @@ with starting():
     from lambdas.shared.dead_letters import failed_event
     from lambdas.shared.deadline import Deadline
     from lambdas.shared.health import HealthReport, is_health_request, report
+    from lambdas.shared.json_values import is_list, is_object
     from lambdas.shared.pdf.errors import DocumentError
     from lambdas.shared.tokens import Tokenizer, VocabularyError
 
@@ -109,9 +110,9 @@ def handler(event: object, context: LambdaContext) -> Mapping[str, Any] | Health
     if is_health_request(event):
         return _health()
     try:
-        if isinstance(event, dict) and isinstance(event.get("Records"), list):
+        if is_object(event) and is_list(event.get("Records")):
             return _bucket_event(event, context)
-        if isinstance(event, dict) and event.get("Event") == "s3:TestEvent":
+        if is_object(event) and event.get("Event") == "s3:TestEvent":
             return {"ignored": "s3:TestEvent"}
         events.refuse_of_event_bridge(event)
         return _direct(event, context)
@@ -127,7 +128,7 @@ def _direct(event: object, context: LambdaContext) -> Mapping[str, Any]:
         asked = Asked(bucket, key, Deadline.of(context))
         answer = _documents().look(asked, version_id)
     except DocumentError as error:
-        return telemetry.failed(str(event.get("key")) if isinstance(event, dict) else "-", error, started)
+        return telemetry.failed(str(event.get("key")) if is_object(event) else "-", error, started)
     telemetry.done(answer, started)
     return answer
 

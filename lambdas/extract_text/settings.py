@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lambdas.extract_text import contract
 from lambdas.extract_text.errors import ConfigurationError
-from lambdas.shared.contract import DEFAULT_ENCODING, ENCODINGS, overlap_problem
+from lambdas.shared.contract import ENCODINGS, overlap_problem
 from lambdas.shared.environment import Variables, VariablesError
 
 if TYPE_CHECKING:
@@ -50,27 +50,21 @@ class Settings:
             ConfigurationError: names every wrong variable at once.
         """
         read = Variables(environment)
-        low, high = contract.CHUNK_TOKENS_BOUNDS
         found = cls(
-            result_bucket=read.text(contract.RESULT_BUCKET, pattern=_BUCKET, rule="it has to be a bucket's name"),
+            result_bucket=read.required(contract.RESULT_BUCKET, pattern=_BUCKET, rule="it has to be a bucket's name"),
             result_prefix=read.text(
                 contract.RESULT_PREFIX,
                 pattern=_FOLDER,
                 rule="it has to end in / and not to begin with it, with 200 characters at most",
-                default=contract.DEFAULT_PREFIX,
             ),
             embedding_queue_url=_queue(read, contract.EMBEDDING_QUEUE_URL),
             dead_letter_queue_url=_queue(read, contract.DEAD_LETTER_QUEUE_URL),
-            chunk_tokens=read.number(contract.CHUNK_TOKENS, contract.DEFAULT_CHUNK_TOKENS, at_least=low, at_most=high),
-            chunk_overlap_tokens=read.number(
-                contract.CHUNK_OVERLAP_TOKENS, contract.DEFAULT_OVERLAP_TOKENS, at_least=0
-            ),
-            encoding=read.choice(contract.TIKTOKEN_ENCODING, ENCODINGS, DEFAULT_ENCODING),
-            max_file_bytes=read.number(contract.MAX_FILE_BYTES, contract.DEFAULT_MAX_FILE_BYTES),
-            max_pages=read.number(contract.MAX_PAGES, contract.DEFAULT_MAX_PAGES),
-            settle_seconds=read.number(
-                contract.SETTLE_SECONDS, contract.DEFAULT_SETTLE_SECONDS, at_least=0, at_most=900
-            ),
+            chunk_tokens=read.number(contract.CHUNK_TOKENS),
+            chunk_overlap_tokens=read.number(contract.CHUNK_OVERLAP_TOKENS),
+            encoding=read.choice(contract.TIKTOKEN_ENCODING, ENCODINGS),
+            max_file_bytes=read.number(contract.MAX_FILE_BYTES),
+            max_pages=read.number(contract.MAX_PAGES),
+            settle_seconds=read.number(contract.SETTLE_SECONDS),
         )
         if problem := overlap_problem(found.chunk_tokens, found.chunk_overlap_tokens):
             read.problems.append(problem)

@@ -8,14 +8,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, Literal, NotRequired, TypedDict
 
-MAX_FILE_BYTES: Final = "MAX_FILE_BYTES"
-MAX_PIXELS: Final = "MAX_PIXELS"
-"""Variables."""
+from lambdas.shared.contract import Variable
 
-DEFAULT_MAX_FILE_BYTES: Final = 104_857_600
-"""Of the PDF, wherever it comes from: 100 MiB."""
-DEFAULT_MAX_PIXELS: Final = 40_000_000
-"""Of one image or rendered page: an A4 page at 600 dpi has 34.8 million."""
+MAX_FILE_BYTES: Final = Variable("MAX_FILE_BYTES", 104_857_600, at_least=1_024, at_most=1_073_741_824)
+"""Variable: of the PDF, wherever it comes from."""
+MAX_PIXELS: Final = Variable("MAX_PIXELS", 40_000_000, at_least=1_000, at_most=400_000_000)
+"""Variable: of one image or rendered page. An A4 page at 600 dpi has 34.8 million."""
+DEFAULT_MEMORY_MB: Final = 2_048
 BYTES_PER_PIXEL: Final = 20
 """At most, while an image is decoded and written: JPEG 2000. So the function's memory and its pixels go together."""
 

@@ -5,22 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdas.image_processor.contract import (
-    DEFAULT_MAX_FILE_BYTES,
-    DEFAULT_MAX_PIXELS,
-    MAX_FILE_BYTES,
-    MAX_PIXELS,
-    PARENT_MEMORY_BYTES,
-)
+from lambdas.image_processor.contract import DEFAULT_MEMORY_MB, MAX_FILE_BYTES, MAX_PIXELS, PARENT_MEMORY_BYTES
+from lambdas.shared.contract import Variable
 from lambdas.shared.environment import Variables, VariablesError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FUNCTION = "image_processor"
-MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+MEMORY = Variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", DEFAULT_MEMORY_MB)
 """Megabytes; set by Lambda."""
-DEFAULT_MEMORY_MB = 2_048
 
 
 class ConfigurationError(Exception):
@@ -44,9 +38,9 @@ class Settings:
         """
         read = Variables(environment)
         found = cls(
-            read.number(MAX_FILE_BYTES, DEFAULT_MAX_FILE_BYTES),
-            read.number(MAX_PIXELS, DEFAULT_MAX_PIXELS),
-            read.number(MEMORY, DEFAULT_MEMORY_MB) * 1024 * 1024,
+            read.number(MAX_FILE_BYTES),
+            read.number(MAX_PIXELS),
+            read.number(MEMORY) * 1024 * 1024,
         )
         if found.memory_bytes <= PARENT_MEMORY_BYTES:
             read.problems.append(f"the function's memory has to be over {PARENT_MEMORY_BYTES // 1024**2} MB")

@@ -58,15 +58,15 @@ def write(place: S3Place, data: bytes, kind: str) -> None:
 @cache
 def _client() -> Any:
     """Made at the first use: a request that brings its file and takes its answer needs none."""
-    import boto3  # noqa: PLC0415  as above: it is half a cold start
-    from botocore.config import Config  # noqa: PLC0415
+    import boto3
+    from botocore.config import Config
 
     config = Config(connect_timeout=3, read_timeout=20, retries={"total_max_attempts": 4, "mode": "standard"})
     return boto3.client("s3", config=config)
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  loaded with the client
+    from botocore.exceptions import BotoCoreError, ClientError  # loaded with the client
 
     return ClientError, BotoCoreError
 

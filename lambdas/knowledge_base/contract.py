@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from lambdas.shared.contract import Variable
+from lambdas.shared.openai_calls.contract import OPENAI_URL
+
 LAYERS: Final = ("fastapi-core", "ai-vectordb", "pdf-processing", "security-auth", "numpy")
 """In the order in which they are attached: as many as Lambda takes."""
 
@@ -17,17 +20,20 @@ OPENAI_API_KEY: Final = "OPENAI_API_KEY"
 `{"current", "previous"}`: tokens of the previous one are accepted until they end."""
 
 WEAVIATE_URL: Final = "WEAVIATE_URL"
-WEAVIATE_GRPC_URL: Final = "WEAVIATE_GRPC_URL"
-OPENAI_BASE_URL: Final = "OPENAI_BASE_URL"
+WEAVIATE_GRPC_URL: Final = Variable[str | None]("WEAVIATE_GRPC_URL", None)
+OPENAI_BASE_URL: Final = Variable("OPENAI_BASE_URL", OPENAI_URL)
 OPENAI_CHAT_MODEL: Final = "OPENAI_CHAT_MODEL"
-OPENAI_EMBEDDING_MODEL: Final = "OPENAI_EMBEDDING_MODEL"
-REGISTRATION_OPEN: Final = "REGISTRATION_OPEN"
-MAX_PAGES: Final = "MAX_PAGES"
-CHUNK_TOKENS: Final = "CHUNK_TOKENS"
-CHUNK_OVERLAP_TOKENS: Final = "CHUNK_OVERLAP_TOKENS"
-ACCESS_TOKEN_SECONDS: Final = "ACCESS_TOKEN_SECONDS"  # noqa: S105 - a name
-REFRESH_TOKEN_DAYS: Final = "REFRESH_TOKEN_DAYS"  # noqa: S105 - a name
-SESSION_DAYS: Final = "SESSION_DAYS"
+OPENAI_EMBEDDING_MODEL: Final = Variable("OPENAI_EMBEDDING_MODEL", "text-embedding-3-small")
+REGISTRATION_OPEN: Final = Variable("REGISTRATION_OPEN", default=True)
+MAX_PAGES: Final = Variable("MAX_PAGES", 2_000, at_least=1, at_most=10_000)
+CHUNK_TOKENS: Final = Variable("CHUNK_TOKENS", 400, at_least=64, at_most=2_048)
+"""Fewer hold no thought; more are no passage to cite."""
+CHUNK_OVERLAP_TOKENS: Final = Variable("CHUNK_OVERLAP_TOKENS", 60, at_least=0)
+ACCESS_TOKEN_SECONDS: Final = Variable("ACCESS_TOKEN_SECONDS", 900, at_least=60, at_most=900)
+"""An access token cannot be called back: it lives 15 minutes at most."""
+REFRESH_TOKEN_DAYS: Final = Variable("REFRESH_TOKEN_DAYS", 30, at_least=1, at_most=90)
+SESSION_DAYS: Final = Variable("SESSION_DAYS", 90, at_least=1, at_most=3_650)
+"""A chat's message goes so long after it was written, the session after its last message."""
 """Variables that are config. REGISTRATION_OPEN is `true` or `false`. OPENAI_CHAT_MODEL has no default: models are
 retired. WEAVIATE_GRPC_URL is unset where gRPC is at the host of WEAVIATE_URL, as Weaviate Cloud has it."""
 
@@ -37,7 +43,7 @@ CHAT_SESSIONS_TABLE: Final = "CHAT_SESSIONS_TABLE"
 CHAT_MESSAGES_TABLE: Final = "CHAT_MESSAGES_TABLE"
 PDF_STORAGE_BUCKET: Final = "PDF_STORAGE_BUCKET"
 INGESTION_QUEUE_URL: Final = "INGESTION_QUEUE_URL"
-MAX_RECEIVES: Final = "MAX_RECEIVES"
+MAX_RECEIVES: Final = Variable("MAX_RECEIVES", 5, at_least=1, at_most=1_000)
 IMAGE_PROCESSOR_LAMBDA_ARN: Final = "IMAGE_PROCESSOR_LAMBDA_ARN"
 WIRED: Final = (
     USERS_TABLE,
@@ -127,20 +133,3 @@ MOST_RESULTS: Final = 50
 DEFAULT_RESULTS: Final = 10
 MOST_DOCUMENT_IDS: Final = 50
 """That a search, or a chat, can be restricted to."""
-
-DEFAULT_MAX_RECEIVES: Final = 5
-DEFAULT_EMBEDDING_MODEL: Final = "text-embedding-3-small"
-DEFAULT_MAX_PAGES: Final = 2_000
-MAX_PAGES_BOUND: Final = 10_000
-DEFAULT_CHUNK_TOKENS: Final = 400
-DEFAULT_OVERLAP_TOKENS: Final = 60
-CHUNK_TOKENS_BOUNDS: Final = (64, 2_048)
-"""Fewer hold no thought; more are no passage to cite."""
-DEFAULT_ACCESS_TOKEN_SECONDS: Final = 900
-ACCESS_TOKEN_BOUNDS: Final = (60, 900)
-"""An access token cannot be called back: it lives 15 minutes at most."""
-DEFAULT_REFRESH_TOKEN_DAYS: Final = 30
-REFRESH_TOKEN_BOUNDS: Final = (1, 90)
-DEFAULT_SESSION_DAYS: Final = 90
-SESSION_DAYS_BOUNDS: Final = (1, 3_650)
-"""A chat's message goes so long after it was written, the session after its last message."""

@@ -9,6 +9,7 @@ from mangum import Mangum
 
 from lambdas.knowledge_base.app import create_app
 from lambdas.knowledge_base.telemetry import logger
+from lambdas.shared.json_values import is_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,11 @@ class Gateway:
             context: of the invocation.
         """
         asyncio.set_event_loop(self._loop)
-        request = {**event, "headers": event.get("headers") or {}, "rawQueryString": event.get("rawQueryString") or ""}
+        request: dict[str, Any] = {
+            **event,
+            "headers": event.get("headers") or {},
+            "rawQueryString": event.get("rawQueryString") or "",
+        }
         try:
             return self._mangum(request, cast("Any", context))
         except (ValueError, AttributeError, TypeError) as error:  # of the adapter: the application answers its own
@@ -48,7 +53,7 @@ class Gateway:
             return self._mangum({**request, **UNREADABLE}, cast("Any", context))
 
 
-UNREADABLE = {
+UNREADABLE: dict[str, Any] = {
     "headers": {"content-type": "application/json"},
     "body": "{",
     "isBase64Encoded": False,
@@ -60,8 +65,8 @@ UNREADABLE = {
 
 def is_request(event: object) -> bool:
     """Whether an event is an HTTP API's, payload version 2.0."""
-    if not isinstance(event, dict) or event.get("version") != "2.0":
+    if not is_object(event) or event.get("version") != "2.0":
         return False
     context = event.get("requestContext")
-    http = context.get("http") if isinstance(context, dict) else None
-    return isinstance(http, dict) and all(isinstance(http.get(part), str) for part in ("method", "path", "sourceIp"))
+    http = context.get("http") if is_object(context) else None
+    return is_object(http) and all(isinstance(http.get(part), str) for part in ("method", "path", "sourceIp"))

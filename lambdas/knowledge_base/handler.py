@@ -20,6 +20,7 @@ with starting():
     from lambdas.knowledge_base.settings import FUNCTION
     from lambdas.knowledge_base.telemetry import flush, logger
     from lambdas.shared.health import HealthReport, is_health_request, report
+    from lambdas.shared.json_values import is_list, is_object
     from lambdas.shared.secret import SecretError
 
 if TYPE_CHECKING:
@@ -78,11 +79,11 @@ def handler(
 
 
 def _is_batch(event: object) -> bool:
-    records = event.get("Records") if isinstance(event, dict) else None
+    records = event.get("Records") if is_object(event) else None
     return (
-        isinstance(records, list)
+        is_list(records)
         and bool(records)
-        and all(isinstance(record, dict) and record.get("eventSource") == "aws:sqs" for record in records)
+        and all(is_object(record) and record.get("eventSource") == "aws:sqs" for record in records)
     )
 
 

@@ -111,14 +111,14 @@ class Services:
     @cached_property
     def passwords(self) -> Passwords:
         """Hashes them."""
-        from lambdas.knowledge_base.accounts.passwords import Passwords  # noqa: PLC0415
+        from lambdas.knowledge_base.accounts.passwords import Passwords
 
         return Passwords()
 
     @cached_property
     def accounts(self) -> Accounts:
         """Who may do what."""
-        from lambdas.knowledge_base.accounts import Accounts, SigningKeys  # noqa: PLC0415
+        from lambdas.knowledge_base.accounts import Accounts, SigningKeys
 
         keys = SigningKeys(contract.JWT_SECRET_KEY, self.environment, function=FUNCTION)
         return Accounts(self.settings, self.users, keys, self.passwords, self.clock)
@@ -126,21 +126,21 @@ class Services:
     @cached_property
     def files(self) -> Files:
         """The bucket."""
-        from lambdas.knowledge_base.documents import Files  # noqa: PLC0415
+        from lambdas.knowledge_base.documents import Files
 
         return Files(self.s3, self.settings.bucket)
 
     @cached_property
     def queue(self) -> IngestionQueue:
         """The ingestion queue."""
-        from lambdas.knowledge_base.ingestion.ingestion_queue import IngestionQueue  # noqa: PLC0415
+        from lambdas.knowledge_base.ingestion.ingestion_queue import IngestionQueue
 
         return IngestionQueue(self.sqs, self.settings.queue_url)
 
     @cached_property
     def documents(self) -> Documents:
         """Users' documents."""
-        from lambdas.knowledge_base.documents import Documents, DocumentsTable  # noqa: PLC0415
+        from lambdas.knowledge_base.documents import Documents, DocumentsTable
 
         table = DocumentsTable(Table(self.dynamodb, self.settings.documents_table), self.clock)
         return Documents(table, self.files, self.queue, lambda: self.vectors, self.clock)
@@ -148,21 +148,21 @@ class Services:
     @cached_property
     def page_views(self) -> PageViews:
         """Pages as they look."""
-        from lambdas.knowledge_base.documents.views import PageViews  # noqa: PLC0415
+        from lambdas.knowledge_base.documents.views import PageViews
 
         return PageViews(self.documents, self.files)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """What texts are counted with as the embedding model will count them."""
-        from lambdas.shared.tokens import Tokenizer  # noqa: PLC0415
+        from lambdas.shared.tokens import Tokenizer
 
         return Tokenizer(DEFAULT_ENCODING)
 
     @cached_property
     def ingestion(self) -> Ingestion:
         """The consumer of the queue."""
-        from lambdas.knowledge_base.ingestion.batch import Ingestion  # noqa: PLC0415
+        from lambdas.knowledge_base.ingestion.batch import Ingestion
 
         return Ingestion(
             tools=self._tools,
@@ -174,8 +174,8 @@ class Services:
         )
 
     def _tools(self) -> Tools:
-        from lambdas.knowledge_base.ingestion.drawings import Drawings  # noqa: PLC0415
-        from lambdas.knowledge_base.ingestion.pipeline import Tools  # noqa: PLC0415
+        from lambdas.knowledge_base.ingestion.drawings import Drawings
+        from lambdas.knowledge_base.ingestion.pipeline import Tools
 
         settings = self.settings
         return Tools(
@@ -193,22 +193,22 @@ class Services:
     @cached_property
     def models(self) -> Models:
         """OpenAI's."""
-        from lambdas.knowledge_base.retrieval.models import Models  # noqa: PLC0415
-        from lambdas.shared.secret import Secret  # noqa: PLC0415
+        from lambdas.knowledge_base.retrieval.models import Models
+        from lambdas.shared.secret import Secret
 
         return Models(self.settings, Secret(contract.OPENAI_API_KEY, self.environment, function=FUNCTION))
 
     @cached_property
     def search(self) -> Search:
         """Finds passages."""
-        from lambdas.knowledge_base.retrieval.search import Search  # noqa: PLC0415
+        from lambdas.knowledge_base.retrieval.search import Search
 
         return Search(self.documents, self.vectors, self.models)
 
     @cached_property
     def sessions(self) -> Sessions:
         """Chats, and what was said in them."""
-        from lambdas.knowledge_base.retrieval.sessions import Sessions  # noqa: PLC0415
+        from lambdas.knowledge_base.retrieval.sessions import Sessions
 
         settings = self.settings
         return Sessions(
@@ -221,7 +221,7 @@ class Services:
     @cached_property
     def chat(self) -> Chat:
         """Answers messages."""
-        from lambdas.knowledge_base.retrieval.chat import Chat  # noqa: PLC0415
+        from lambdas.knowledge_base.retrieval.chat import Chat
 
         return Chat(self.sessions, self.search, self.models, self.files)
 
@@ -232,8 +232,8 @@ class Services:
         Raises:
             SecretError: no variable names the key.
         """
-        from lambdas.knowledge_base.retrieval.vectors import Vectors  # noqa: PLC0415
-        from lambdas.shared.secret import Secret  # noqa: PLC0415
+        from lambdas.knowledge_base.retrieval.vectors import Vectors
+        from lambdas.shared.secret import Secret
 
         key = Secret(contract.WEAVIATE_API_KEY, self.environment, function=FUNCTION)
         return Vectors(self.settings.weaviate_url, self.settings.weaviate_grpc_url, key)

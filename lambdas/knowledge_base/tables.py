@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
+from lambdas.shared.json_values import is_list, is_object
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _write = TypeSerializer()
 _read = TypeDeserializer()
@@ -170,7 +172,7 @@ def _is_applied(found: Mapping[str, Any], expression: str, values: Mapping[str, 
 def _at(item: Mapping[str, Any], path: str) -> Any:
     value: Any = item
     for name in path.split("."):
-        value = value.get(name.removeprefix("#")) if isinstance(value, dict) else None
+        value = value.get(name.removeprefix("#")) if is_object(value) else None
     return value
 
 
@@ -195,10 +197,10 @@ def _decimals(value: Any) -> Any:
     """The same, with the numbers that DynamoDB takes."""
     if isinstance(value, float):
         return Decimal(repr(value))
-    if isinstance(value, dict):
+    if is_object(value):
         return {name: _decimals(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_decimals(part) for part in value]
+        return [_decimals(part) for part in cast("Iterable[Any]", value)]
     return value
 
 
@@ -206,8 +208,8 @@ def _plain(value: Any) -> Any:
     """The same, with Python's numbers."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
+    if is_object(value):
         return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, list):
+    if is_list(value):
         return [_plain(part) for part in value]
     return bytes(value) if hasattr(value, "value") else value  # Binary

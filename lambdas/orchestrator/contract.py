@@ -1,11 +1,17 @@
 """What the program's page, the function and its package must agree on: variables, defaults, bounds, messages, tables.
 
-Standard library only, and nothing is read or opened: the program imports this to plan a deployment.
+Standard library and shared contracts only; nothing is read or opened: the program imports this to plan a deployment.
 """
 
 from __future__ import annotations
 
 from typing import Final, Literal, NotRequired, TypedDict
+
+from lambdas.shared.contract import Variable
+from lambdas.shared.openai_calls.contract import OPENAI_URL
+
+Strategy = Literal["github_direct", "pull_request"]
+Provider = Literal["bedrock", "openai"]
 
 HANDLER: Final = "lambda_function.lambda_handler"
 LAYERS: Final = ("coderipple-dependencies", "coderipple-package")
@@ -23,23 +29,27 @@ GITHUB_APP_ID, the app's key where there is one; the model's key for the provide
 
 SOURCE_REPO: Final = "CODERIPPLE_SOURCE_REPO"
 BRANCHES: Final = "CODERIPPLE_BRANCHES"
-DOC_STRATEGY: Final = "CODERIPPLE_DOC_STRATEGY"
+DOC_STRATEGY: Final = Variable[Strategy]("CODERIPPLE_DOC_STRATEGY", "github_direct")
 DOC_PATHS: Final = "CODERIPPLE_DOC_PATHS"
 ENABLED_AGENTS: Final = "CODERIPPLE_ENABLED_AGENTS"
-MIN_QUALITY_SCORE: Final = "CODERIPPLE_MIN_QUALITY_SCORE"
-DAILY_RUNS: Final = "CODERIPPLE_DAILY_RUNS"
-RUN_TOKENS: Final = "CODERIPPLE_RUN_TOKENS"
-MODEL_PROVIDER: Final = "CODERIPPLE_MODEL_PROVIDER"
+MIN_QUALITY_SCORE: Final = Variable("CODERIPPLE_MIN_QUALITY_SCORE", 70, at_least=0, at_most=100)
+DAILY_RUNS: Final = Variable("CODERIPPLE_DAILY_RUNS", 50, at_least=1, at_most=10_000)
+"""Of one repository."""
+RUN_TOKENS: Final = Variable("CODERIPPLE_RUN_TOKENS", 400_000, at_least=1_000)
+"""Input and output of all agents of a run."""
+MODEL_PROVIDER: Final = Variable[Provider]("CODERIPPLE_MODEL_PROVIDER", "bedrock")
 MODEL_ID: Final = "CODERIPPLE_MODEL_ID"
-MODEL_TIMEOUT: Final = "CODERIPPLE_MODEL_TIMEOUT"
+MODEL_TIMEOUT: Final = Variable("CODERIPPLE_MODEL_TIMEOUT", 120, at_least=1, at_most=900)
+"""Seconds of one model call, which streams its answer."""
 MODEL_ROLE_ARN: Final = "CODERIPPLE_MODEL_ROLE_ARN"
-INPUT_PRICE: Final = "CODERIPPLE_INPUT_PRICE"
-OUTPUT_PRICE: Final = "CODERIPPLE_OUTPUT_PRICE"
-OPENAI_BASE_URL: Final = "OPENAI_BASE_URL"
-GITHUB_API_URL: Final = "GITHUB_API_URL"
-GITHUB_APP_ID: Final = "GITHUB_APP_ID"
-"""Variables that are config. Lists are comma-separated; MODEL_TIMEOUT is in seconds, the prices in US dollars for a
-million tokens, unset where cost is not to be counted. MODEL_ID has no default: models are retired."""
+INPUT_PRICE: Final = Variable[float | None]("CODERIPPLE_INPUT_PRICE", None, at_least=0)
+OUTPUT_PRICE: Final = Variable[float | None]("CODERIPPLE_OUTPUT_PRICE", None, at_least=0)
+OPENAI_BASE_URL: Final = Variable("OPENAI_BASE_URL", OPENAI_URL)
+GITHUB_API_URL: Final = Variable("GITHUB_API_URL", "https://api.github.com")
+"""Of GitHub Enterprise Server: `https://<host>/api/v3`."""
+GITHUB_APP_ID: Final = Variable[str | None]("GITHUB_APP_ID", None)
+"""Variables that are config. Lists are comma-separated; the prices are in US dollars for a million
+tokens, unset where cost is not to be counted. MODEL_ID has no default: models are retired."""
 
 WEBHOOK_QUEUE_URL: Final = "WEBHOOK_QUEUE_URL"
 IDEMPOTENCY_TABLE: Final = "IDEMPOTENCY_TABLE"
@@ -58,10 +68,6 @@ KEPT_SECONDS: Final = 7 * 24 * 60 * 60
 days) and than GitHub keeps a delivery to be sent again (three)."""
 
 EVENTS: Final = ("ping", "push", "pull_request")
-Strategy = Literal["github_direct", "pull_request"]
-DEFAULT_STRATEGY: Final = "github_direct"
-Provider = Literal["bedrock", "openai"]
-DEFAULT_PROVIDER: Final = "bedrock"
 AGENTS: Final = ("tourist_guide", "building_inspector", "historian")
 
 DEFAULT_DOC_PATHS: Final = (
@@ -80,17 +86,6 @@ DOC_SUFFIXES: Final = (".md", ".mdx", ".rst", ".txt")
 """Of documents, in lower case. No setting goes beyond them."""
 HISTORY_PATH: Final = "docs/history.md"
 """The historian's file: it may only grow at its end."""
-
-DEFAULT_MIN_QUALITY_SCORE: Final = 70
-DEFAULT_DAILY_RUNS: Final = 50
-"""Of one repository."""
-DEFAULT_RUN_TOKENS: Final = 400_000
-"""Input and output of all agents of a run."""
-DEFAULT_MODEL_TIMEOUT_SECONDS: Final = 120
-"""Of one model call, which streams its answer."""
-DEFAULT_GITHUB_API_URL: Final = "https://api.github.com"
-"""Of GitHub Enterprise Server: `https://<host>/api/v3`."""
-OPENAI_URL: Final = "https://api.openai.com/v1"
 
 DEFAULT_MEMORY_MB: Final = 1_536
 LEAST_MEMORY_MB: Final = 768

@@ -25,6 +25,7 @@ with starting():
     from coderipple.webhook_parser import WebhookEvent
     from lambdas.orchestrator.contract import ARCHITECTURE
     from lambdas.shared.health import HealthReport, is_health_request, report
+    from lambdas.shared.json_values import is_list, is_object
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -57,11 +58,11 @@ def lambda_handler(event: Any, context: LambdaContext) -> Answer | PartialItemFa
     """Answer a webhook, work on a batch of the queue, or do at once what a webhook's body asks for."""
     if is_health_request(event):
         return _health()
-    if not isinstance(event, dict):
+    if not is_object(event):
         return answer(400, message="the event is not an object")
     try:
-        if isinstance(event.get("Records"), list):
-            from coderipple.consumer import consume  # noqa: PLC0415
+        if is_list(event.get("Records")):
+            from coderipple.consumer import consume
 
             return consume(event, context, _services())
         return receive(event, _services()) if is_http(event) else _direct(event, context)
@@ -93,11 +94,11 @@ def health_check_handler(event: dict[str, Any], context: LambdaContext) -> Answe
 
 def _direct(event: dict[str, Any], context: LambdaContext) -> Answer:
     """Whoever may invoke the function needs no signature; a webhook's body comes as it is, or as an API's event."""
-    from coderipple.orchestrator_agent import process_webhook  # noqa: PLC0415
+    from coderipple.orchestrator_agent import process_webhook
 
     body = event.get("body", event)
     payload = json_object(body) if isinstance(body, str) else body
-    if not isinstance(payload, dict):
+    if not is_object(payload):
         raise PayloadError("the body is not a JSON object")
     webhook, services = WebhookEvent(payload), _services()
     if webhook.kind and (reason := webhook.ignored(services.config)):

@@ -82,7 +82,7 @@ class BytePairs:
 
 
 def _compiled(expression: str) -> regex.Pattern[str]:
-    import regex  # noqa: PLC0415  28 ms of a cold start, for texts that hardly ever come
+    import regex  # 28 ms of a cold start, for texts that hardly ever come
 
     return regex.compile(expression)
 

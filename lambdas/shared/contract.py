@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Generic, Self, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Variable(str, Generic[T_co]):
+    """A variable's name, with what it counts as when it is unset and, of a number, its bounds.
+
+    Said once in a contract: the page declares its config key with it, the function reads it with it.
+    """
+
+    __slots__ = ("at_least", "at_most", "default")
+    default: T_co
+    at_least: float | None
+    at_most: float | None
+    """Both included; None where there is none."""
+
+    def __new__(cls, name: str, default: T_co, *, at_least: float | None = None, at_most: float | None = None) -> Self:
+        """Make the name."""
+        made = super().__new__(cls, name)
+        made.default, made.at_least, made.at_most = default, at_least, at_most
+        return made
+
 
 TIKTOKEN_CACHE_DIR: Final = "TIKTOKEN_CACHE_DIR"
 """Variable of a layer with a vocabulary: the folder that it is in."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from lambdas.shared.contract import Variable
+
 MOST_DIGITS = 15
 
 
@@ -30,19 +32,22 @@ class Variables:
         self.problems: list[str] = []
         """What is wrong, with the variable, its value and the rule; a reader may add to it."""
 
-    def text(self, name: str, *, pattern: str = r".+", rule: str = "", default: str | None = None) -> str:
-        """A text that a pattern matches whole; without a default it has to be set.
+    def required(self, name: str, *, pattern: str = r".+", rule: str = "") -> str:
+        """A text that has to be set, and that a pattern matches whole.
 
         Args:
             name: of the variable.
             pattern: a regular expression.
             rule: what it means, for whoever reads the problem: `it has to …`.
-            default: what it is when it is not set.
         """
         found = self.optional(name, pattern=pattern, rule=rule)
-        if found is None and default is None and not self._environment.get(name):
+        if found is None and not self._environment.get(name):
             self.problems.append(f"{name} is not set")
-        return found if found is not None else default or ""
+        return found or ""
+
+    def text(self, variable: Variable[str], *, pattern: str, rule: str) -> str:
+        """The same, of one that has a default."""
+        return self.optional(variable, pattern=pattern, rule=rule) or variable.default
 
     def optional(self, name: str, *, pattern: str, rule: str) -> str | None:
         """The same, of a variable that may be unset: None."""
@@ -52,22 +57,23 @@ class Variables:
             return None
         return value
 
-    def choice(self, name: str, choices: Collection[str], default: str) -> str:
+    def choice(self, variable: Variable[str], choices: Collection[str]) -> str:
         """One of a few words."""
-        value = self._environment.get(name) or default
+        value = self._environment.get(variable) or variable.default
         if value not in choices:
-            self.problems.append(f"{name} is {value!r}: it has to be one of {', '.join(choices)}")
-            return default
+            self.problems.append(f"{variable} is {value!r}: it has to be one of {', '.join(choices)}")
+            return variable.default
         return value
 
-    def number(self, name: str, default: int, *, at_least: int = 1, at_most: int | None = None) -> int:
-        """A whole number within bounds, both included."""
-        value = self._environment.get(name) or str(default)
+    def number(self, variable: Variable[int]) -> int:
+        """A whole number within the variable's bounds; without a lower one it is at least 1."""
+        value = self._environment.get(variable) or str(variable.default)
+        least, most = 1 if variable.at_least is None else variable.at_least, variable.at_most
         whole = value.isascii() and value.isdigit() and len(value) <= MOST_DIGITS
-        if not whole or not at_least <= int(value) <= (int(value) if at_most is None else at_most):
-            most = "" if at_most is None else f" and at most {at_most}"
-            self.problems.append(f"{name} is {value!r}: it has to be a whole number of at least {at_least}{most}")
-            return default
+        if not whole or not least <= int(value) <= (int(value) if most is None else most):
+            also = "" if most is None else f" and at most {most}"
+            self.problems.append(f"{variable} is {value!r}: it has to be a whole number of at least {least}{also}")
+            return variable.default
         return int(value)
 
     def check(self) -> None:

@@ -10,6 +10,8 @@ import importlib.metadata
 import platform
 from typing import TYPE_CHECKING, TypedDict, TypeGuard
 
+from lambdas.shared.json_values import is_object
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -30,7 +32,7 @@ class HealthReport(TypedDict):
 
 def is_health_request(event: object) -> TypeGuard[dict[str, object]]:
     """Whether an event is `{"test": true}` or `{"health": true}`, with anything beside it."""
-    return isinstance(event, dict) and (event.get("test") is True or event.get("health") is True)
+    return is_object(event) and (event.get("test") is True or event.get("health") is True)
 
 
 def report(function: str, distributions: Mapping[str, str], checks: Mapping[str, Callable[[], str]]) -> HealthReport:

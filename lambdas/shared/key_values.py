@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 LEAST_SIGNING_BYTES = 32
 """Of a key for HMAC-SHA-256: as long as the hash (RFC 7518, 3.2)."""
@@ -106,12 +107,12 @@ def signing_keys_of(name: str, stored: str) -> list[str]:
 
 def _pair(stored: str) -> list[str] | None:
     try:
-        entries = json.loads(stored) if stored.lstrip()[:1] == "{" else {}
+        entries: dict[str, Any] = json.loads(stored) if stored.lstrip()[:1] == "{" else {}
     except (ValueError, RecursionError):
         return None
     if not entries or not entries.keys() <= {"current", "previous"}:
         return None
-    keys = [entries[part] for part in ("current", "previous") if entries.get(part)]
+    keys: list[Any] = [entries[part] for part in ("current", "previous") if entries.get(part)]
     if not entries.get("current") or not all(isinstance(key, str) for key in keys):
         raise KeyFormError('is JSON whose "current" is empty, or with a key that is not a text')
     return keys

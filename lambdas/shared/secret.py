@@ -6,7 +6,7 @@ module but to the client that needs it: not in an error, not in a log.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -154,10 +154,11 @@ class Secret:
             return self._plain
         provider = self._connected()
         try:
+            get = cast("Any", provider).get  # its types are partial
             if isinstance(provider, SSMProvider):
-                value = provider.get(self._parameter, max_age=MAX_AGE_SECONDS, decrypt=True, force_fetch=force)
+                value = get(self._parameter, max_age=MAX_AGE_SECONDS, decrypt=True, force_fetch=force)
             else:
-                value = provider.get(self._arn, max_age=MAX_AGE_SECONDS, force_fetch=force)
+                value = get(self._arn, max_age=MAX_AGE_SECONDS, force_fetch=force)
         except GetParameterError as error:
             if _has_no_value(error):
                 return ""

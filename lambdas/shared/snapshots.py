@@ -19,9 +19,9 @@ def around_snapshot(forget: Callable[[], object]) -> None:
         forget: closes what is connected, and drops what may have changed meanwhile. Called twice.
     """
     try:
-        from snapshot_restore_py import (  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  the runtime's
-            register_after_restore,
-            register_before_snapshot,
+        from snapshot_restore_py import (  # pyright: ignore[reportMissingImports]  the runtime's
+            register_after_restore,  # pyright: ignore[reportUnknownVariableType]
+            register_before_snapshot,  # pyright: ignore[reportUnknownVariableType]
         )
     except ImportError:  # an older runtime, or a developer's machine: there are no snapshots
         return

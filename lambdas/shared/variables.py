@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lambdas.shared.contract import Variable
+
+
+def setting(variable: Variable[Any], **more: Any) -> Any:
+    """Return the field of a variable that has a default, with its bounds.
+
+    Args:
+        variable: the contract's.
+        more: what pydantic's `Field` takes beside them: `pattern`.
+    """
+    return Field(default=variable.default, alias=str(variable), ge=variable.at_least, le=variable.at_most, **more)
 
 
 class VariableSettings(BaseModel):
@@ -32,7 +44,7 @@ class VariableSettings(BaseModel):
 
 
 def _explained(error: object) -> str:
-    details: dict[str, object] = dict(error) if isinstance(error, dict) else {}
+    details: dict[str, object] = dict(cast("dict[str, object]", error)) if isinstance(error, dict) else {}
     location = details.get("loc") or ()
     message = str(details.get("msg", "")).removeprefix("Value error, ")
     if not isinstance(location, tuple) or not location:

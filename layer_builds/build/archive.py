@@ -137,7 +137,7 @@ def check_compressor() -> None:
     Raises:
         LayerBuildError: it is another version, or another library under its name.
     """
-    answer = hashlib.sha256(bytes(deflate.deflate_compress(_sample(), LEVEL))).hexdigest()
+    answer = hashlib.sha256(_compressed(_sample())).hexdigest()
     if answer != _ANSWER:
         raise LayerBuildError(
             f"the installed `deflate` {deflate.__version__} compresses to other bytes than the pinned one, so archives "
@@ -180,12 +180,16 @@ def pack_files(tree: Path, files: Sequence[str]) -> dict[str, Packed]:
     """
     check_compressor()
     with ThreadPoolExecutor(THREADS) as pool:  # libdeflate works outside the interpreter's lock
-        return dict(zip(files, pool.map(lambda file: _pack(tree / file), files), strict=True))
+        return dict(zip(files, pool.map(_pack, [tree / file for file in files]), strict=True))
+
+
+def _compressed(data: bytes) -> bytes:
+    return bytes(deflate.deflate_compress(data, LEVEL))  # pyright: ignore[reportUnknownMemberType] (its types are partial)
 
 
 def _pack(path: Path) -> Packed:
     data = path.read_bytes()
-    packed = bytes(deflate.deflate_compress(data, LEVEL)) if data else b""
+    packed = _compressed(data) if data else b""
     method = 8
     if len(packed) >= len(data):
         packed, method = data, 0

@@ -105,7 +105,7 @@ def build_layer(
     Raises:
         LayerBuildError: any step failed; with the path of the log. Nothing is left in the archive's place then.
     """
-    say = progress or (lambda _: None)
+    say: Callable[[str], None] = progress or (lambda _: None)
     started = time.monotonic()
     finished = None if force else finished_layer(layer, target, compiler)
     if finished is not None:

@@ -6,6 +6,7 @@ import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from layer_builds.build.made import key_of
@@ -113,8 +114,8 @@ class Compile:
         folder = job.tree.parent
         made: dict[str, bytes] = {}
         with ThreadPoolExecutor(workers) as pool:
-            shares = enumerate(names[index::workers] for index in range(workers))
-            for share in pool.map(lambda numbered: _compiled_by_one(job, folder, *numbered), shares):
+            shares = [names[index::workers] for index in range(workers)]
+            for share in pool.map(partial(_compiled_by_one, job, folder), range(workers), shares):
                 made |= share
         return made
 

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,12 +64,18 @@ _SLICE = frozenset({"slice"})
 
 def slice_to_tuple(value: Any) -> Any:
     """A slice as a marked tuple; anything else as it is."""
-    return (_SLICE, value.start, value.stop, value.step) if isinstance(value, slice) else value
+    if not isinstance(value, slice):
+        return value
+    given = cast("slice[Any, Any, Any]", value)
+    return _SLICE, given.start, given.stop, given.step
 
 
 def tuple_to_slice(value: Any) -> Any:
     """The slice that a marked tuple stands for; anything else as it is."""
-    return slice(*value[1:]) if isinstance(value, tuple) and value[:1] == (_SLICE,) else value
+    if not isinstance(value, tuple):
+        return value
+    marked = cast("tuple[Any, ...]", value)
+    return slice(*marked[1:]) if marked[:1] == (_SLICE,) else marked
 
 
 def with_constants(value: Any, change: Callable[[Any], Any]) -> Any:
@@ -77,7 +83,7 @@ def with_constants(value: Any, change: Callable[[Any], Any]) -> Any:
     changed = change(value)
     if changed is not value:
         return changed
-    inside: Any = getattr(value, "co_consts", value)
+    inside: tuple[Any, ...] | None = getattr(value, "co_consts", value)
     if not isinstance(inside, tuple):
         return value
     constants = tuple(with_constants(constant, change) for constant in inside)
@@ -146,7 +152,7 @@ def forbid_network() -> None:
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
         host = None
         if event in {"socket.connect", "socket.sendto"}:
-            address = arguments[1]
+            address: tuple[Any, ...] | str | bytes = arguments[1]
             host = address[0] if isinstance(address, tuple) else "localhost"
         elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
             host = arguments[0]

@@ -14,7 +14,7 @@ from layer_builds.host.processes import Log, Processes, clean_environment, find_
 from layer_builds.plan import LayerBuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _INSTALL_TIMEOUT_SECONDS = 600.0
@@ -34,7 +34,7 @@ def compilers(version: str, *, stand_ins: bool, say: Callable[[str], None]) -> I
     try:
         yield find_interpreter(version)
     except LayerBuildError:
-        tried = find_others(version) if stand_ins else {}
+        tried: Mapping[str, Path] = find_others(version) if stand_ins else {}
         for other, python in tried.items():
             say(f"CPython {version} is not here: {other} tries to make the same bytes")
             yield python

@@ -73,7 +73,7 @@ def from_hub(name: str, revision: str, token_variable: str | None, place: Path, 
 
     patterns = [pattern for pattern in FILES if pattern != "onnx/*"] + ([graph, f"{graph}_data*"] if graph else [])
     try:
-        huggingface_hub.snapshot_download(
+        huggingface_hub.snapshot_download(  # pyright: ignore[reportUnknownMemberType] (its types are partial)
             name, revision=revision, token=token or False, allow_patterns=patterns, local_dir=place
         )
     except Exception as error:  # noqa: BLE001  of its many classes, none is the others' base

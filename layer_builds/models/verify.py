@@ -57,9 +57,8 @@ def fidelity(exported: Path, float32: Path, reference: Path | None) -> dict[str,
         texts = [one["text"] for one in about["vectors"]]
         found["to_original"] = _cosines(model.embed(texts), wanted) | {"texts": len(texts), "made": about["made"]}
     quantised = model.layout.quantization != "fp32"
-    for name, about in found.items():
-        if not isinstance(about, dict):
-            continue
+    compared: dict[str, Any] = {name: about for name, about in found.items() if isinstance(about, dict)}
+    for name, about in compared.items():
         near = (
             about["mean"] >= LEAST_MEAN if quantised and name != "batch_invariance" else about["min"] >= LEAST_FLOAT32
         )

@@ -117,10 +117,10 @@ class _Reader:
 
     def choice(self, data: dict[str, Any], key: str, known: tuple[str, ...]) -> tuple[str, ...]:
         value = data.get(key, list(known))
-        right = isinstance(value, list) and value and all(one in known for one in cast("list[object]", value))
-        if not right:
+        given = cast("list[object]", value) if isinstance(value, list) else []
+        if not given or not all(one in known for one in given):
             raise self.fail(key, f"is {value!r}; it is a list of at least one of {', '.join(known)}")
-        return tuple(one for one in known if one in value)
+        return tuple(one for one in known if one in given)
 
     def switch(self, data: dict[str, Any], key: str, *, default: bool) -> bool:
         value = data.get(key, default)
@@ -130,11 +130,12 @@ class _Reader:
 
     def drop_for(self, value: object) -> Mapping[str, tuple[str, ...]]:
         known = {*RUNTIMES, *ARCHITECTURES, *map(str, ALL_TARGETS)}
-        if not isinstance(value, dict) or not set(cast("dict[str, object]", value)) <= known:
+        given = cast("dict[str, Any]", value) if isinstance(value, dict) else None
+        if given is None or not set(given) <= known:
             raise self.fail(
                 "drop_for", f"is {value!r}; it is a table with lists of globs for {', '.join(sorted(known))}"
             )
-        return MappingProxyType({key: self.globs(cast("dict[str, Any]", value), key) for key in value})
+        return MappingProxyType({key: self.globs(given, key) for key in given})
 
     def globs(self, data: dict[str, Any], key: str) -> tuple[str, ...]:
         value = data.get(key, [])

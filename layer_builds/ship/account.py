@@ -49,9 +49,10 @@ def checked_session(profile: str | None, region: str, account: str) -> tuple[Any
     import boto3
     from botocore.config import Config
 
-    session = boto3.Session(profile_name=profile, region_name=region)
+    # Any: the stubs name services whose types are not installed.
+    session: Any = boto3.Session(profile_name=profile, region_name=region)
     config = Config(retries={"mode": "standard", "max_attempts": 5}, user_agent_extra="strata-layer-builds")
-    sts: Any = session.client("sts", config=config)
+    sts = session.client("sts", config=config)
     found = sts.get_caller_identity()["Account"]
     if found != account:
         raise LayerBuildError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from layer_builds.plan import LayerBuildError, normal_name
 
@@ -41,15 +41,15 @@ def load_exceptions(path: Path) -> tuple[Accepted, ...]:
         return ()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise LayerBuildError(f"{path} is not TOML: {error}") from None
-    tables = data.pop("accepted", [])
+    tables: object = data.pop("accepted", [])
     if data or not isinstance(tables, list):
         raise LayerBuildError(f"{path}: write tables of [[accepted]], and nothing else")
-    return tuple(_accepted(path, number, table) for number, table in enumerate(tables, start=1))
+    return tuple(_accepted(path, number, table) for number, table in enumerate(cast("list[object]", tables), start=1))
 
 
 def _accepted(path: Path, number: int, table: object) -> Accepted:
     kinds: dict[str, type] = {one.name: date if one.name == "until" else str for one in fields(Accepted)}
-    given = table if isinstance(table, dict) else {}
+    given = cast("dict[str, Any]", table) if isinstance(table, dict) else {}
     for key in sorted({*kinds, *given}):
         value = given.get(key)
         right = key in kinds and isinstance(value, kinds[key]) and not isinstance(value, datetime)

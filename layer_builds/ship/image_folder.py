@@ -65,7 +65,7 @@ def make_folder(
     Raises:
         LayerBuildError: a layer could not be built, or a folder lacks a file or has another one.
     """
-    say = progress or (lambda _: None)
+    say: Callable[[str], None] = progress or (lambda _: None)
     place = images / image_tag(digest)
     if not _is_made(place, digest):
         doing = f"making the image of {image.system}"

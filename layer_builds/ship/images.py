@@ -90,7 +90,7 @@ def publish_image(
         LayerBuildError: the repository has changed since the preview; the account is another one; Docker or the
             registry cannot be reached; the tag is there with another image; or the build failed.
     """
-    say = progress or (lambda _: None)
+    say: Callable[[str], None] = progress or (lambda _: None)
     digest = image_digest(image, base, compiler)
     if image_tag(digest) != tag:
         raise LayerBuildError(

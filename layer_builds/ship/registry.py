@@ -109,7 +109,8 @@ class Registry:
         if described is None:
             raise LayerBuildError(f"{self.host}/{self.name} has a manifest {digest} without its configuration")
         config = self._document(described[0])
-        labels = (config.get("config") or {}).get("Labels") or {}
+        settings: dict[str, Any] = config.get("config") or {}
+        labels: dict[str, str] = settings.get("Labels") or {}
         platform = f"{config.get('os')}/{config.get('architecture')}"
         return StoredImage(digest=digest, is_index=False, platform=platform, labels=labels)
 

@@ -12,7 +12,7 @@ The same layer gives the same document: no time of writing in it, and a serial n
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom, BomMetaData
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from cyclonedx.model.bom_ref import BomRef
     from cyclonedx.model.license import License
 
     from layer_builds.build.finished import BuiltLayer
@@ -134,7 +135,12 @@ def _dependencies(
             direct.append(components[pin.name])
     edges = [(root, direct), *((components[name], needed) for name, needed in requires.items())]
     edges += [(asset, []) for asset in assets]
-    return [Dependency(one.bom_ref, [Dependency(other.bom_ref) for other in needed]) for one, needed in edges]
+    return [Dependency(_ref(one), [Dependency(_ref(other)) for other in needed]) for one, needed in edges]
+
+
+def _ref(component: Component) -> BomRef:
+    # Any: the property's own type is partly unknown.
+    return cast("Any", component).bom_ref
 
 
 def _component(package: Packaged, pin: Pin | None) -> Component:

@@ -79,7 +79,7 @@ def publish(
         LayerBuildError: the account is another one, the build failed or came to other bytes than the manifest has, or
             AWS refused.
     """
-    say = progress or (lambda _: None)
+    say: Callable[[str], None] = progress or (lambda _: None)
     with aws_errors(f"publishing layer {layer.name} to bucket {bucket} in {region}"):
         session, config = checked_session(profile, region, account)
         store = _Store(session.client("s3", config=config), bucket, account)

@@ -58,7 +58,7 @@ def event() -> None:
     assert Settings.model_validate({"CHUNK_TOKENS": "64"}).chunk_tokens == 64
     metrics = Metrics(namespace="Strata", service="smoke")
     metrics.add_metric(name="FilesEmbedded", unit=MetricUnit.Count, value=1)
-    assert "FilesEmbedded" in metrics.serialize_metric_set()
+    assert "FilesEmbedded" in metrics.serialize_metric_set()  # pyright: ignore[reportUnknownMemberType] (partial types)
     with single_metric(name="FilesRefused", unit=MetricUnit.Count, value=1, namespace="Strata") as metric:
         metric.add_dimension(name="reason", value="binary")
     assert LambdaContext is not None
@@ -71,4 +71,6 @@ def clients() -> None:
     import boto3
 
     for name in ("s3", "sqs", "ssm", "secretsmanager"):
-        assert boto3.client(name, region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b")
+        assert boto3.client(  # pyright: ignore[reportUnknownMemberType] (of few services the types are installed)
+            name, region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b"
+        )

@@ -15,7 +15,7 @@ from ops.pins import missing_pins, newest_of
 from ops.stack import LOCAL
 from ops.values import as_list, as_object
 from ops.version_fit import fit_of
-from ops.versions import edits, live_version, published_versions, shares, told, versions_of
+from ops.versions import edits, live_version, numbers, published_versions, shares, told, versions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,14 +51,14 @@ def check_code(patient: Patient) -> Iterator[Finding]:
     client = patient.stack.client("lambda")
     for function in patient.stack.functions.values():
         versions = versions_of(client, function)
-        numbers = sorted(int(version) for version in versions if version.isdigit())
-        ours = int(function.published or max(numbers, default=0))
+        published = numbers(versions)
+        ours = int(function.published or max(published, default=0))
         title = f"code of {function.key}"
-        if others := [str(number) for number in numbers if number > ours]:
+        if others := [str(number) for number in published if number > ours]:
             found = f"version {', '.join(others)} was published outside Pulumi, after version {ours}"
             delete = f"`aws lambda delete-function --function-name {function.name} --qualifier {others[0]}`"
             yield Finding(title, "warn", found, f"{STRANGE}{delete}")
-        if ours in numbers and (edited := edits(versions["$LATEST"], versions[str(ours)])):
+        if ours in published and (edited := edits(versions["$LATEST"], versions[str(ours)])):
             found = (
                 f"$LATEST is not what was published last, version {ours}: it was edited outside Pulumi "
                 f"({', '.join(edited)})"

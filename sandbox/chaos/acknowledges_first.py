@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import boto3
 
@@ -29,7 +29,7 @@ def _protected() -> Any:
 
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Acknowledge, then do the work."""
-    sqs: Any = boto3.client("sqs")
+    sqs = cast("Any", boto3).client("sqs")
     for record in event.get("Records", []):
         sqs.delete_message(QueueUrl=_queue_url(record["eventSourceARN"]), ReceiptHandle=record["receiptHandle"])
     return _protected()(event, context)

@@ -35,7 +35,7 @@ def put_in_front(cloud: LocalCloud, function: str, source: Path) -> str:
     Returns:
         The new version.
     """
-    from components.code_package import code_package  # noqa: PLC0415 - imports Pulumi
+    from components.code_package import code_package  # imports Pulumi
 
     name, client = cloud.function(function)["name"], cloud.client("lambda")
     handler = client.get_function_configuration(FunctionName=name)["Handler"]

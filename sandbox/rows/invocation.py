@@ -94,7 +94,8 @@ def function_url(arguments: Arguments, cloud: Cloud) -> Make:
 
     def make() -> Made:
         made = cloud.client("lambda").create_function_url_config(**call)
-        number = (urlsplit(made["FunctionUrl"]).hostname or "").split(".")[0]
+        address: str = made["FunctionUrl"]
+        number = (urlsplit(address).hostname or "").split(".")[0]
         url = f"{cloud.account.endpoint}/_aws/lambda-url/{number}/"
         return Made(call["FunctionName"], {"functionUrl": url, "urlId": number, "functionArn": made["FunctionArn"]})
 

@@ -30,7 +30,7 @@ def log_group(arguments: Arguments, cloud: Cloud) -> Make:
 def metric_alarm(arguments: Arguments, cloud: Cloud) -> Make:
     """aws.cloudwatch.MetricAlarm."""
     name = arguments.take("name") or cloud.physical_name(arguments.name)
-    dimensions = arguments.take("dimensions") or {}
+    dimensions: dict[str, str] = arguments.take("dimensions") or {}
     call = {
         "AlarmName": name,
         "ComparisonOperator": arguments.need("comparisonOperator"),

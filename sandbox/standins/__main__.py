@@ -41,7 +41,7 @@ def main() -> int:
     def app() -> ASGIApp:
         state = declared.open(key, given.data, **options)
         if declared.rpc is not None:
-            from sandbox.standins.rpc import RpcServer  # noqa: PLC0415 - gRPC's library, for those that have it
+            from sandbox.standins.rpc import RpcServer  # gRPC's library, for those that have it
 
             server = RpcServer(given.rpc_port).serve(state, declared.rpc(state), declared.metadata).start()
             print(f"gRPC on {server.url}", flush=True)

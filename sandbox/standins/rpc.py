@@ -77,7 +77,8 @@ class _Later(grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         if self.served is None:
-            return grpc.unary_unary_rpc_method_handler(_not_open)
+            closed: grpc.RpcMethodHandler[Any, None] = grpc.unary_unary_rpc_method_handler(_not_open)
+            return closed
         state, handlers, metadata = self.served
         found = handlers.find(handler_call_details)
         if found is None or found.unary_unary is None:

@@ -35,7 +35,7 @@ class _Later:
 
 
 def _rpc_server(port: int = 0) -> RpcServer:
-    from sandbox.standins.rpc import RpcServer  # noqa: PLC0415 - gRPC's library, for those that have it
+    from sandbox.standins.rpc import RpcServer  # gRPC's library, for those that have it
 
     return RpcServer(port).start()
 

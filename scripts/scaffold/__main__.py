@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from scripts.scaffold.functions import Made
 
-# ruff: noqa: PLC0415 - the imports take half a second, in which Ctrl-C has to be answered as it is later
+# The commands import late: it takes half a second, in which Ctrl-C has to be answered as it is later.
 
 EXAMPLES = """\
 examples:

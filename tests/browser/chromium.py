@@ -25,7 +25,7 @@ def chromium() -> Generator[Browser]:
         NoBrowserError: the browser or its driver is not installed.
     """
     try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415  not in every environment
+        from playwright.sync_api import sync_playwright  # not in every environment
     except ModuleNotFoundError:
         raise NoBrowserError("playwright is not installed; get it: python -m scripts.bootstrap sync browser") from None
     path = shutil.which("chromium") or shutil.which("google-chrome")

@@ -72,9 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 @contextmanager
 def _site() -> Generator[Site]:
-    from sandbox.emulator import Emulator  # noqa: PLC0415  nothing of it is needed to say that there is no browser
-    from sandbox.workspace import Workspace  # noqa: PLC0415
-    from tests.browser.served import serve  # noqa: PLC0415
+    from sandbox.emulator import Emulator  # nothing of it is needed to say that there is no browser
+    from sandbox.workspace import Workspace
+    from tests.browser.served import serve
 
     with tempfile.TemporaryDirectory() as folder, Workspace("screenshots", Path(folder)) as workspace:
         emulator = Emulator(workspace)
@@ -85,7 +85,7 @@ def _site() -> Generator[Site]:
 
 def _pictures(browser: Browser, site: Site) -> dict[str, bytes]:
     """File name to picture of each."""
-    from tests.browser.visitor import Visitor  # noqa: PLC0415
+    from tests.browser.visitor import Visitor
 
     new_context: Any = browser.new_context
     with new_context(reduced_motion="reduce", **DESK) as desk, new_context(reduced_motion="reduce", **PHONE) as phone:
@@ -105,7 +105,7 @@ def _pictures(browser: Browser, site: Site) -> dict[str, bytes]:
 
 def _documents(ada: Visitor) -> dict[str, bytes]:
     """The documents, read."""
-    from sandbox.demos.knowledge_base import samples  # noqa: PLC0415
+    from sandbox.demos.knowledge_base import samples
 
     ada.read((BEES, beekeepers_year()), (samples.NIGHT_TRAINS, samples.night_trains()))
     return {"knowledge_base-documents.png": _taken(ada.page, 520)}
@@ -136,7 +136,7 @@ def _phone(walker: Visitor) -> dict[str, bytes]:
 
 def _taken(page: Page, height: int | None = None) -> bytes:
     """What the window shows, or its upper part, as a PNG of few colors."""
-    from PIL import Image  # noqa: PLC0415
+    from PIL import Image
 
     page.locator(".toast").first.wait_for(state="detached")
     page.evaluate("document.activeElement.blur(); scrollTo(0, document.body.scrollHeight)")
@@ -150,12 +150,12 @@ def _taken(page: Page, height: int | None = None) -> bytes:
 
 def beekeepers_year() -> bytes:
     """A handbook: its topics on a page."""
-    from reportlab.lib import colors  # noqa: PLC0415
-    from reportlab.lib.pagesizes import A5  # noqa: PLC0415
-    from reportlab.lib.styles import ParagraphStyle  # noqa: PLC0415
-    from reportlab.platypus import HRFlowable, Paragraph, SimpleDocTemplate  # noqa: PLC0415
+    from reportlab.lib import colors
+    from reportlab.lib.pagesizes import A5
+    from reportlab.lib.styles import ParagraphStyle
+    from reportlab.platypus import HRFlowable, Paragraph, SimpleDocTemplate
 
-    from sandbox.demos.extract_text.documents import HANDBOOK  # noqa: PLC0415
+    from sandbox.demos.extract_text.documents import HANDBOOK
 
     title = ParagraphStyle("title", fontName="Times-Bold", fontSize=24, leading=30)
     topic = ParagraphStyle("topic", fontName="Times-Bold", fontSize=14, leading=18, spaceBefore=16, spaceAfter=4)

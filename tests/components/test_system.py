@@ -18,6 +18,7 @@ from components.queue_trigger import QueueKeys, QueueTrigger, QueueTriggerArgs
 from components.settings import load_settings
 from components.system import System, prepare, registration_order
 from components.validation import SettingsError
+from lambdas.shared.contract import Variable
 from layer_builds.__main__ import parser
 from layer_builds.plan import LISTING, LayerBuildError, Target, image_digest, image_tag
 from tests.harness import ACCOUNT, REGION
@@ -42,7 +43,7 @@ class MailSettings(FunctionSettings):
 
     wired = ("NEIGHBOUR_QUEUE_URL",)
 
-    max_pages: int = variable("MAX_PAGES", "Pages of a letter.", default=3, at_least=1, at_most=10)
+    max_pages: int = variable(Variable("MAX_PAGES", 3, at_least=1, at_most=10), "Pages of a letter.")
     languages: list[str] = variable("LANGUAGES", "Languages.", default=list)
     token: Reference | None = secret("API_TOKEN")
 

@@ -49,6 +49,37 @@ def foreign(places: Sequence[str], paths: Sequence[str]) -> list[str]:
     return [place for place in places if place.startswith("/") and not place.startswith(ours)]
 
 
+def run_script(
+    script: str,
+    paths: Sequence[str],
+    *arguments: str,
+    variables: Mapping[str, str],
+    given: Any = None,
+    seconds: float = 400,
+) -> Any:
+    """What a script prints last, as JSON, in a process that has the layers and the package alone.
+
+    Args:
+        script: begins by putting `json.loads(sys.argv[1])`, of `search_path`, before its path.
+        paths: those.
+        arguments: after them.
+        variables: all that it has.
+        given: on its standard input, as JSON.
+        seconds: that it may take.
+    """
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", script, json.dumps(paths), *arguments],
+        input=json.dumps(given),
+        env=dict(variables),
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def run_layered(
     system: str, opt: Path, task: Path, event: Any, variables: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:

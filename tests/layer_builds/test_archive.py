@@ -83,7 +83,7 @@ def test_the_golden_bytecode_changes_only_with_format(runtime: Runtime) -> None:
 
 def test_bytecode_does_not_depend_on_what_the_process_has_loaded() -> None:
     """typing_extensions and typing share names: py_compile gives other bytes when the other one is loaded."""
-    import typing  # noqa: PLC0415
+    import typing
 
     source = Path(typing.__file__).read_bytes()
     code = f"import sys, hashlib; sys.path.insert(0, {str(Path(in_target.__file__).parent)!r}); "
@@ -279,7 +279,7 @@ def test_another_cpu_compresses_to_the_same_bytes(tmp_path: Path) -> None:
     command = qemu.command(target)
     if isinstance(command, str):
         pytest.skip(command)
-    from layer_builds.host.processes import find_uv  # noqa: PLC0415
+    from layer_builds.host.processes import find_uv
 
     requirement = f"deflate=={deflate.__version__}"
     argv = [

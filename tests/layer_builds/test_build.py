@@ -986,7 +986,7 @@ def test_a_link_in_a_layer_is_refused(tmp_path: Path) -> None:
 
 
 def _asset(content: bytes, wheel: str) -> str:
-    import hashlib  # noqa: PLC0415
+    import hashlib
 
     return (
         f'[[assets]]\npath = "vocabulary/words.bin"\nsha256 = "{hashlib.sha256(content).hexdigest()}"\n'

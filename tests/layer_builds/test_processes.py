@@ -87,7 +87,7 @@ def test_a_program_that_is_missing_or_hangs_is_named() -> None:
 def test_the_running_python_is_found_and_a_shim_that_fails_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import platform  # noqa: PLC0415
+    import platform
 
     shim = tmp_path / "python3.13"
     shim.write_text("#!/bin/sh\necho 'pyenv: python3.13: command not found' >&2\nexit 127\n")

@@ -221,8 +221,8 @@ def test_a_refusal_by_aws_names_the_call_and_the_bucket(
 def test_the_command_prints_one_json_line_and_few_plain_ones(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from layer_builds.__main__ import main  # noqa: PLC0415
-    from layer_builds.commands import publish as command  # noqa: PLC0415
+    from layer_builds.__main__ import main
+    from layer_builds.commands import publish as command
 
     layer, _ = small(tmp_path, monkeypatch)
     monkeypatch.setattr(command, "load_layer", lambda name: layer)

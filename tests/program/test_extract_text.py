@@ -55,7 +55,7 @@ def test_it_is_told_where_results_chunks_and_failures_go(run: Runner) -> None:
     assert told[contract.RESULT_BUCKET] == program.exports["buckets"]["results"]
     assert told[contract.EMBEDDING_QUEUE_URL] == outputs["embedding"]["queue_url"]
     assert told[contract.DEAD_LETTER_QUEUE_URL] == outputs[NAME]["async_dlq_url"]
-    assert told[contract.CHUNK_TOKENS] == str(contract.DEFAULT_CHUNK_TOKENS)
+    assert told[contract.CHUNK_TOKENS] == str(contract.CHUNK_TOKENS.default)
     assert told["TIKTOKEN_CACHE_DIR"] == "/opt/tiktoken"
     given = {name: value for name, value in told.items() if "URL" not in name and name != contract.RESULT_BUCKET}
     assert Settings.load({**given, contract.RESULT_BUCKET: "results"}).max_pages == 500

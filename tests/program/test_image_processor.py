@@ -59,8 +59,8 @@ def test_its_size_and_its_limits_are_the_contract_s(run_images: Runner) -> None:
     inputs = run_images("prod").one("Function").inputs
     assert (inputs["memorySize"], inputs["timeout"], inputs["reservedConcurrentExecutions"]) == (2_048, 300, 5)
     variables = inputs["environment"]["variables"]
-    assert variables[contract.MAX_FILE_BYTES] == str(contract.DEFAULT_MAX_FILE_BYTES)
-    assert variables[contract.MAX_PIXELS] == str(contract.DEFAULT_MAX_PIXELS)
+    assert variables[contract.MAX_FILE_BYTES] == str(contract.MAX_FILE_BYTES.default)
+    assert variables[contract.MAX_PIXELS] == str(contract.MAX_PIXELS.default)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def policy(upload_origin: str) -> str:
 
 def bucket_origin(services: Services) -> str:
     """Where the bucket's presigned addresses lead, which depends on region, partition and endpoint: botocore's word."""
-    address = services.s3.generate_presigned_url(
+    address: str = services.s3.generate_presigned_url(
         "get_object", Params={"Bucket": services.settings.bucket, "Key": "-"}, ExpiresIn=1
     )
     parts = urlsplit(address)

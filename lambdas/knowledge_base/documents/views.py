@@ -71,7 +71,7 @@ class PageViews:
             self._documents.with_page(user_id, document_id, number)
         else:
             text = self._documents.page(user_id, document_id, number).text
-        from lambdas.shared.pdf import drawing, marks, pdf_text  # noqa: PLC0415  only who looks at pages loads pdfium
+        from lambdas.shared.pdf import drawing, marks, pdf_text  # only who looks at pages loads pdfium
 
         pictures: list[bytes] = []
         found: list[Box] = []
@@ -109,7 +109,7 @@ class PageViews:
 
 @contextmanager
 def _page(document: Any, number: int) -> Generator[Any]:
-    from lambdas.shared.pdf import filled  # noqa: PLC0415  as above
+    from lambdas.shared.pdf import filled
 
     page = filled.load_page(document, number - 1).page
     try:

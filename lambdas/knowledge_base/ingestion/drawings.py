@@ -18,6 +18,7 @@ from lambdas.knowledge_base.documents.places import images_prefix, original_key
 from lambdas.knowledge_base.documents.problem import Code
 from lambdas.knowledge_base.ingestion.outcomes import StepError
 from lambdas.knowledge_base.telemetry import logger
+from lambdas.shared.json_values import is_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,7 +117,7 @@ class Drawings:
         )
         if answer.get("status") == "ok":
             return answer["images"]
-        error = answer.get("error") or {}
+        error: dict[str, Any] = answer.get("error") or {}
         code, message = str(error.get("code")), str(error.get("message"))
         if code not in _OF_THE_DOCUMENT:
             raise StepError(Code.IMAGES_FAILED, f"image processor: {code}: {message}", may_pass=True)
@@ -136,7 +137,7 @@ class Drawings:
         except (ClientError, BotoCoreError, ValueError) as error:
             detail = f"image processor: {type(error).__name__}: {error}"
             raise StepError(Code.IMAGES_FAILED, detail, may_pass=True) from None
-        if answer.get("FunctionError") or not isinstance(payload, dict):
+        if answer.get("FunctionError") or not is_object(payload):
             raise StepError(Code.IMAGES_FAILED, f"image processor: {answer.get('FunctionError')}", may_pass=True)
         return payload
 

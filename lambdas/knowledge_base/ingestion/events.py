@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from lambdas.knowledge_base import contract, identifiers
+from lambdas.shared.json_values import is_list, is_object
 
 CREATED = "ObjectCreated:"
 TEST_EVENT = "s3:TestEvent"
@@ -49,11 +50,11 @@ def tasks(body: str, bucket: str) -> list[Task]:
         message = json.loads(body)
     except (ValueError, RecursionError):
         raise MessageError("the message is not JSON") from None
-    if not isinstance(message, dict):
+    if not is_object(message):
         raise MessageError("the message is not a JSON object")
     if message.get("Event") == TEST_EVENT:
         return []
-    if isinstance(message.get("Records"), list):
+    if is_list(message.get("Records")):
         found = [_uploaded(record, bucket) for record in message["Records"]]
         return [task for task in found if task is not None]
     if message.keys() == _KEYS and all(_is_id(value) for value in message.values()):

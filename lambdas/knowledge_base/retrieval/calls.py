@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from weaviate.classes.query import Filter, HybridFusion, MetadataQuery
 from weaviate.classes.tenants import TenantActivityStatus
@@ -38,7 +38,7 @@ class Calls:
 
     def version(self) -> str:
         """The server's, asked now."""
-        return str(self._client.get_meta()["version"])
+        return str(cast("Any", self._client).get_meta()["version"])  # its types are partial
 
     def put(self, tenant: str, passages: Sequence[Passage], vectors: Sequence[Sequence[float]]) -> None:
         """Store objects; the tenant is made with its first.

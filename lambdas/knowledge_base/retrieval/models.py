@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from lambdas.knowledge_base.errors import ApiError
 from lambdas.knowledge_base.telemetry import count, logger
 from lambdas.shared.deadline import OverrunError, Worker
+from lambdas.shared.json_values import is_list, is_object
 from lambdas.shared.openai_calls.contract import ALIASES, MODELS
 from lambdas.shared.openai_calls.embedder import Embedder
 from lambdas.shared.openai_calls.embeddings import Embeddings
@@ -205,7 +206,7 @@ def _read(response: Any, form: type[M]) -> M:
     """
     choice = _choice(response)
     message = choice.get("message")
-    if not isinstance(message, dict):
+    if not is_object(message):
         raise UnreadableError("OpenAI's answer has a choice without a message")
     finish = choice.get("finish_reason")
     if message.get("refusal") or finish == "content_filter":
@@ -226,10 +227,10 @@ def _choice(response: Any) -> dict[str, Any]:
         body = response.json()
     except (ValueError, RecursionError):
         raise UnreadableError("OpenAI's answer is not JSON") from None
-    choices = body.get("choices") if isinstance(body, dict) else None
-    used = body.get("usage") if isinstance(body, dict) else None
-    if isinstance(used, dict) and isinstance(used.get("total_tokens"), int):
+    choices = body.get("choices") if is_object(body) else None
+    used = body.get("usage") if is_object(body) else None
+    if is_object(used) and isinstance(used.get("total_tokens"), int):
         count({"ChatTokens": used["total_tokens"]})
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+    if not is_list(choices) or not choices or not is_object(choices[0]):
         raise UnreadableError("OpenAI's answer has no choice in it")
     return choices[0]

@@ -49,7 +49,7 @@ class Vectors:
     def _connection(self) -> Connection:
         # PDFs are read in forked children, which call nothing: gRPC's handlers would stop its threads at each fork.
         os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-        from lambdas.knowledge_base.retrieval.connection import Connection  # noqa: PLC0415 - a second of imports
+        from lambdas.knowledge_base.retrieval.connection import Connection  # a second of imports
 
         return Connection(self._url, self._grpc_url, self._secret)
 

@@ -11,6 +11,7 @@ import sys
 from array import array
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from lambdas.shared.json_values import is_list, is_object
 from lambdas.shared.work_errors import ConfigurationError, UnavailableError
 
 if TYPE_CHECKING:
@@ -62,12 +63,12 @@ def _by_position(answer: Any, count: int) -> dict[int, Any]:
     Raises:
         UnavailableError: it cannot be told which is whose.
     """
-    data = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(data, list) or not data:
+    data = answer.get("data") if is_object(answer) else None
+    if not is_list(data) or not data:
         raise UnavailableError("OpenAI's answer has no list of embeddings in it")
     found: dict[int, Any] = {}
     for item in data:
-        index = item.get("index") if isinstance(item, dict) else None
+        index = item.get("index") if is_object(item) else None
         if type(index) is not int:  # such as null in the middle
             continue
         if index in found or not 0 <= index < count:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     import pypdfium2
@@ -35,8 +35,8 @@ def draw_page(page: pypdfium2.PdfPage, most_bytes: int) -> bytes:
     Raises:
         ValueError: it is larger at any size.
     """
-    render: Any = page.render  # its types say that a scale is a whole number
-    width, height = page.get_size()
+    render = cast("Any", page).render  # its types say that a scale is a whole number
+    width, height = cast("tuple[float, float]", page.get_size())
     for across, down in SIZES:
         scale = min(across / max(width, 1.0), down / max(height, 1.0), LARGEST_SCALE)
         picture = _png(render(scale=scale, rev_byteorder=True, prefer_bgrx=False))
@@ -71,7 +71,7 @@ def _differences(bitmap: Any) -> bytes:
     The filters 0 to 2 of PNG, and the way to choose that its specification recommends (12.8).
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here is algebra, and threads take memory
-    import numpy as np  # noqa: PLC0415  few pages need it
+    import numpy as np  # few pages need it
 
     height, channels = bitmap.height, bitmap.n_channels
     rows = np.frombuffer(bitmap.buffer, np.uint8).reshape(height, bitmap.stride)[:, : bitmap.width * channels]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pypdfium2.raw as pdfium
 
@@ -41,7 +41,8 @@ class Drawn:
         self._rows: list[float] = []
         self._grids = 0
         self._bounds = [ctypes.c_float() for _ in range(4)]
-        self._page_area = max(1.0, page.get_width() * page.get_height())
+        width, height = cast("tuple[float, float]", page.get_size())
+        self._page_area = max(1.0, width * height)
         count = pdfium.FPDFPage_CountObjects(page.raw)
         self._look(count, lambda index: pdfium.FPDFPage_GetObject(page.raw, index), 0)
 

@@ -7,7 +7,7 @@ one. So they are made part of the content, in memory, where a page has such thin
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -34,7 +34,7 @@ class Loaded(NamedTuple):
 def prepare(document: pypdfium2.PdfDocument) -> None:
     """Have pdfium make the fields of a form visible that come without an appearance. Before any page is loaded."""
     with contextlib.suppress(pypdfium2.PdfiumError):  # then with those that have one
-        document.init_forms()
+        cast("Any", document).init_forms()
 
 
 def load_page(document: pypdfium2.PdfDocument, index: int) -> Loaded:
@@ -89,11 +89,12 @@ def _place(own: Sequence[Placed], piece: Line) -> int:
 
 def _keep_boxes(page: pypdfium2.PdfPage) -> None:
     """Give a page the box that it has from its parents: pdfium would take that of a letter instead."""
-    box = page.get_bbox()
-    if page.get_mediabox(fallback_ok=False) is None:
-        page.set_mediabox(*box)
-    if page.get_cropbox(fallback_ok=False) is None:
-        page.set_cropbox(*box)
+    boxed = cast("Any", page)  # its types leave out what a box is
+    box = boxed.get_bbox()
+    if boxed.get_mediabox(fallback_ok=False) is None:
+        boxed.set_mediabox(*box)
+    if boxed.get_cropbox(fallback_ok=False) is None:
+        boxed.set_cropbox(*box)
 
 
 def _has_text(page: pypdfium2.PdfPage) -> bool:

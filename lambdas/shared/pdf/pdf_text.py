@@ -65,7 +65,7 @@ def open_document(path: Path) -> pypdfium2.PdfDocument:
     try:
         document = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
-        if error.err_code in _ENCRYPTED:
+        if error.err_code in _ENCRYPTED:  # pyright: ignore[reportUnknownMemberType] (has no type)
             raise DocumentError("encrypted", "the PDF is encrypted and does not open without a password") from None
         raise DocumentError("damaged", "the PDF has no structure that can be read or repaired") from None
     if not len(document):

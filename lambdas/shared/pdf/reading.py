@@ -224,7 +224,7 @@ def _add_tables(path: Path, budget: Budget, pages: list[Page], indexes: list[int
     if not indexes:
         return
     # Here and not in the child, so the next document has it; not above, since most have no table and every start would.
-    from lambdas.shared.pdf import tables  # noqa: PLC0415
+    from lambdas.shared.pdf import tables
 
     left = list(indexes)
 

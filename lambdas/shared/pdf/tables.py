@@ -71,7 +71,11 @@ def _tables(page: Any) -> list[Table]:
             character["text"] = " "
     twice = _drawn_twice(page.chars)
     if twice:
-        page = page.filter(lambda thing: id(thing) not in twice)
+
+        def is_first(thing: object) -> bool:
+            return id(thing) not in twice
+
+        page = page.filter(is_first)
     found = sorted(page.find_tables(SETTINGS), key=lambda table: (table.bbox[1], table.bbox[0]))
     tables = [_cells(table.extract(x_tolerance_ratio=WORDS_APART)) for table in found]
     return [table for table in tables if _is_table(table)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from sandbox.arguments import whole
 from sandbox.cloud import read_state
@@ -27,8 +28,8 @@ def main() -> int:
 
 
 def _print_matches(question: str, count: int) -> None:
-    from openai import OpenAIError  # noqa: PLC0415 - a second of import, after the command line was read
-    from pinecone import PineconeException  # noqa: PLC0415
+    from openai import OpenAIError  # a second of import, after the command line was read
+    from pinecone import PineconeException
 
     running = read_state()["stand_ins"]
     if missing := [name for name in NEEDED if name not in running]:
@@ -39,7 +40,8 @@ def _print_matches(question: str, count: int) -> None:
     except (OpenAIError, PineconeException, UnicodeError) as error:
         raise SandboxError(f"the search failed: {error}") from None
     for match in matches:
-        text = " ".join(str((match.metadata or {}).get("text", "")).split())
+        metadata: dict[str, Any] = match.metadata or {}
+        text = " ".join(str(metadata.get("text", "")).split())
         print(f"{match.score:.3f}  {match.id}  {text[:90]}")
     if not matches:
         print("the index is empty")

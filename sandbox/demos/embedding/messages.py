@@ -11,6 +11,10 @@ import json
 import math
 import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BAD_SHARE = 0.01
 """Of the distinct messages: those that must end in the dead-letter queue, so an empty one proves nothing."""
@@ -82,7 +86,7 @@ def _sent(number: int, text: str) -> Sent:
     return Sent(name, json.dumps({"text": text}) if form < 9 else text, text)  # noqa: PLR2004 - see above
 
 
-_BAD = (
+_BAD: tuple[Callable[[int], Sent], ...] = (
     lambda number: Sent(f"bad-{number}", json.dumps({"id": f"bad-{number}", "text": number}), None),
     lambda number: Sent(f"bad-{number}", f'{{"id": "bad-{number}", "text": ', None),
     lambda number: Sent(f"bad-{number}", json.dumps({"id": f"bad-{number}", "text": "  "}), None),

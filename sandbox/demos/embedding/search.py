@@ -31,8 +31,8 @@ def best_matches(services: Services, questions: Sequence[str], count: int) -> li
     Raises:
         openai.OpenAIError, pinecone.PineconeException: a service did not take it.
     """
-    from openai import OpenAI  # noqa: PLC0415 - a second of import that only this needs
-    from pinecone import Pinecone  # noqa: PLC0415
+    from openai import OpenAI  # a second of import that only this needs
+    from pinecone import Pinecone
 
     (openai_url, openai_key), (index_url, index_key) = services.openai, services.pinecone
     openai = OpenAI(api_key=openai_key, base_url=f"{openai_url}/v1")

@@ -43,7 +43,7 @@ def judge(
         dead_letters: of the dead-letter queue.
         model: embeds the texts again, apart from everything that ran.
     """
-    import numpy as np  # noqa: PLC0415 - only where there is something to compare
+    import numpy as np  # only where there is something to compare
 
     reasons = {letter.body: letter.reason for letter in dead_letters}
     good = [message for message in messages if message.text is not None]

@@ -197,7 +197,7 @@ def client(cloud: LocalCloud) -> Any:
 
 @cache
 def _client(url: str, key: str) -> Any:
-    from supabase import create_client  # noqa: PLC0415 - a second of import that only this needs
+    from supabase import create_client  # a second of import that only this needs
 
     return create_client(url, key)
 
@@ -215,7 +215,7 @@ def _doubled(cloud: LocalCloud) -> int:
 
 def _search(cloud: LocalCloud) -> list[Found]:
     """Ask as an application would: embed the question with the model that was deployed, call the function."""
-    from lambdas.embedding_processor.embedder import load  # noqa: PLC0415 - with ONNX Runtime
+    from lambdas.embedding_processor.embedder import load  # with ONNX Runtime
 
     model = load("onnx", cloud.layers(FUNCTION) / "model", memory_mb=1_769)
     vectors = model.embed([question.text for question in QUESTIONS], kind="query")

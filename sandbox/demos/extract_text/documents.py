@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from PIL import Image, ImageDraw
 from reportlab.lib import colors
@@ -85,7 +85,7 @@ def _drawn(draw: Callable[[Canvas], object]) -> bytes:
 
 
 def _japanese(canvas: Canvas) -> None:
-    pdfmetrics.registerFont(UnicodeCIDFont("HeiseiMin-W3"))
+    cast("Any", pdfmetrics).registerFont(UnicodeCIDFont("HeiseiMin-W3"))
     canvas.setFont("HeiseiMin-W3", 12)
     for number, start in enumerate(range(0, len(JAPANESE), 28)):
         canvas.drawString(72, 760 - 18 * number, JAPANESE[start : start + 28])
@@ -106,7 +106,7 @@ def _drawing(canvas: Canvas) -> None:
 def _scan(canvas: Canvas) -> None:
     picture = Image.new("L", (1_240, 1_754), 250)
     ImageDraw.Draw(picture).text((120, 160), SCANNED, fill=10, font_size=32)
-    canvas.drawImage(ImageReader(picture), 0, 0, *A4)
+    cast("Any", canvas).drawImage(ImageReader(picture), 0, 0, *A4)
 
 
 def documents() -> dict[str, bytes]:

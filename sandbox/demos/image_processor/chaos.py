@@ -12,6 +12,7 @@ import json
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sandbox.chaos import LAMBDA, Chaos, Options
@@ -63,7 +64,8 @@ class _Work:
     def send(self, cloud: LocalCloud) -> None:
         """All requests, several at a time, each until it is answered."""
         with ThreadPoolExecutor(CALLERS) as callers:
-            for name, answer in callers.map(lambda name: (name, self._ask(cloud, name)), self._order):
+            answers = callers.map(partial(self._ask, cloud), self._order)
+            for name, answer in zip(self._order, answers, strict=True):
                 if answer is not None:
                     self._answers[name] = answer
 
@@ -96,7 +98,8 @@ class _Work:
             if name in self._bad:
                 right = answer.get("error", {}).get("code") == "not_a_pdf" and name not in objects
             else:
-                (image,) = answer.get("images") or [{}]
+                images: list[dict[str, Any]] = answer.get("images") or [{}]
+                (image,) = images
                 body = s3.get_object(Bucket=bucket, Key=image["key"])["Body"].read() if image else b""
                 right = hashlib.sha256(body).hexdigest() == image.get("sha256") and objects[name] == [image["key"]]
             (done.add if right else wrong.append)(name)

@@ -119,7 +119,7 @@ class _Work:
         )
         done, dead, wrong = set[str](), _dead(ending), list[str]()
         for name, text in self._texts_by_id.items():
-            error = found[name]["error"] or {}
+            error: dict[str, Any] = found[name]["error"] or {}
             if found[name]["status"] == "failed" and error.get("code") not in SILENT:
                 dead.setdefault(name, str(error.get("message", "")))
             elif found[name]["status"] == "ready":

@@ -141,6 +141,7 @@ def _upload(reader: Reader, report: KnowledgeReport, steps: Steps) -> None:
         for document, way in ids.items():
             found = reader.finished(document, PATIENCE_SECONDS, step.say)
             pages = [reader.page(document, number + 1) for number in range(found["pages"])]
+            error: dict[str, Any] = found["error"] or {}
             report.documents.append(
                 Document(
                     filename=found["filename"],
@@ -150,7 +151,7 @@ def _upload(reader: Reader, report: KnowledgeReport, steps: Steps) -> None:
                     tables=sum(len(page["tables"]) for page in pages),
                     images=sum(reader.is_there(image["url"]) for page in pages for image in page["images"]),
                     seconds=round(time.monotonic() - begun, 2),
-                    reason=(found["error"] or {}).get("message", ""),
+                    reason=error.get("message", ""),
                 )
             )
         step.detail = f"{sum(each.pages for each in report.documents)} pages"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from lambdas.shared.json_values import is_object
 from sandbox.standins.github import shapes
 from sandbox.standins.github.calls import PAGING, Answer, Call, Operation
 from sandbox.standins.github.hooks import hook_shape
@@ -91,8 +92,8 @@ def _hooks(call: Call) -> Answer:
 
 
 def _make_hook(call: Call) -> Answer:
-    config: Any = call.body.get("config")
-    if not isinstance(config, dict) or not config.get("url"):
+    config = call.body.get("config")
+    if not is_object(config) or not config.get("url"):
         raise invalid("Validation Failed", {"resource": "Hook", "code": "custom", "message": "url cannot be blank"})
     events = frozenset(call.body.get("events") or ["push"])
     if unknown := sorted(events - EVENTS):
@@ -130,7 +131,7 @@ def _delivery(call: Call) -> Delivery:
 
 def _one_delivery(call: Call) -> dict[str, Any]:
     found = _delivery(call)
-    request = {"headers": {}, "payload": found.payload}
+    request: dict[str, Any] = {"headers": {}, "payload": found.payload}
     return {**found.to_json(), "url": found.hook.url, "request": request, "response": {"payload": found.response}}
 
 

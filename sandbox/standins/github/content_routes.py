@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pygit2 import Blob, Tree
 from pygit2.enums import FileMode, ObjectType
 
+from lambdas.shared.json_values import is_object
 from sandbox.standins.github import shapes
 from sandbox.standins.github.calls import Answer, Call, Operation
 from sandbox.standins.github.problems import GitHubError, invalid, not_found
@@ -102,7 +103,7 @@ def person(value: Any, default: Person) -> Person:
     """An author or committer of a request."""
     if value is None:
         return default
-    if not isinstance(value, dict) or not value.get("name") or not value.get("email"):
+    if not is_object(value) or not value.get("name") or not value.get("email"):
         raise invalid("Invalid request.\n\nauthor and committer need a name and an email.")
     when, offset = shapes.seconds(value["date"]) if value.get("date") else (None, 0)
     return Person(str(value["name"]), str(value["email"]), when, offset)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pygit2 import Blob, Commit, Tree
 
+from lambdas.shared.json_values import is_list
 from sandbox.standins.github import shapes
 from sandbox.standins.github.calls import Answer, Call, Operation
 from sandbox.standins.github.content_routes import RAW, decoded, encoded, person
@@ -74,7 +75,7 @@ def _get_tree(call: Call) -> dict[str, Any]:
 
 def _make_tree(call: Call) -> Answer:
     items, base = call.body.get("tree"), None
-    if not isinstance(items, list) or not items:
+    if not is_list(items) or not items:
         raise invalid("Invalid tree info")
     if (named := call.body.get("base_tree")) is not None:
         base = _known(call, named, Tree, "base_tree is not a valid tree oid")
@@ -113,7 +114,8 @@ def _make_commit(call: Call) -> Answer:
     message = call.text("message")
     tree = _known(call, call.body.get("tree"), Tree, "Tree SHA does not exist")
     wrong = "Parent SHA does not exist or is not a commit object"
-    parents = [_known(call, sha, Commit, wrong).id for sha in call.body.get("parents") or []]
+    named: list[Any] = call.body.get("parents") or []
+    parents = [_known(call, sha, Commit, wrong).id for sha in named]
     author = person(call.body.get("author"), call.author)
     committer = person(call.body.get("committer"), author)
     commit = call.repo.store.write_commit(tree.id, parents, message, author, committer)

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
+from lambdas.shared.json_values import is_object
 from sandbox.standins.github import account_routes, content_routes, data_routes, pull_routes, repo_routes
 from sandbox.standins.github.access import Caller, check
 from sandbox.standins.github.calls import Answer, Call, Operation
@@ -97,10 +98,10 @@ def _repository(state: GitHubState, operation: Operation, caller: Caller, reques
 
 def _body(body: bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(body) if body else {}
+        found: object = json.loads(body) if body else {}
     except (ValueError, RecursionError):
         raise GitHubError(400, "Problems parsing JSON") from None
-    if not isinstance(found, dict):
+    if not is_object(found):
         raise GitHubError(400, "Body should be a JSON object")
     return found
 

@@ -18,7 +18,7 @@ from pygit2.enums import DeltaStatus, FileMode, ObjectType, SortMode
 from sandbox.standins.github.problems import GitHubError, invalid, not_found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Set
+    from collections.abc import Iterable, Iterator, Mapping, Set
     from pathlib import Path
 
     from pygit2 import Commit, Diff, Object, Oid, Tree
@@ -247,5 +247,5 @@ def _grafted(index: pygit2.Index, path: str, tree: Tree) -> None:
     index.remove_directory(path)
     part = pygit2.Index()
     part.read_tree(tree)
-    for entry in part:
+    for entry in cast("Iterable[pygit2.IndexEntry]", part):
         index.add(pygit2.IndexEntry(f"{path}/{entry.path}", entry.id, entry.mode))

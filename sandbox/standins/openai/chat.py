@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from lambdas.shared.json_values import is_list, is_object
+from sandbox.json_parts import part
 from sandbox.standins.openai.forms import parse_form
 from sandbox.standins.openai.problems import OpenAIError, json_object
 
@@ -92,7 +94,7 @@ def parse_chat(body: bytes) -> ChatRequest:
         tools=[] if request.get("tool_choice") == "none" else tools,
         form=form,
         stream=request.get("stream") is True,
-        usage=bool((request.get("stream_options") or {}).get("include_usage")),
+        usage=bool(part(request, "stream_options").get("include_usage")),
         most_tokens=request.get("max_completion_tokens") or request.get("max_tokens"),
         prompt_tokens=tokens,
     )
@@ -149,7 +151,8 @@ def _messages(found: Any) -> list[dict[str, Any]]:
             waiting.discard(message["tool_call_id"])
             continue
         _check_answered(waiting)
-        waiting = {call["id"] for call in message.get("tool_calls") or []}
+        calls: list[dict[str, Any]] = message.get("tool_calls") or []
+        waiting = {call["id"] for call in calls}
     _check_answered(waiting)
     return cast("list[dict[str, Any]]", found)
 
@@ -168,7 +171,7 @@ def _wrong_message(position: int, message: str, part: str) -> OpenAIError:
 
 
 def _check_message(position: int, message: Any) -> None:
-    if not isinstance(message, dict) or message.get("role") not in ROLES:
+    if not is_object(message) or message.get("role") not in ROLES:
         raise OpenAIError(
             400,
             f"Invalid value for 'messages[{position}].role'. Supported values are: {', '.join(ROLES)}.",
@@ -180,13 +183,14 @@ def _check_message(position: int, message: Any) -> None:
         raise OpenAIError(
             400, "Invalid value for 'content': expected a string, got null.", param=f"messages.[{position}].content"
         )
-    if isinstance(content, list):
-        if any(part.get("type") != "text" for part in content):
+    if is_list(content):
+        if any(each.get("type") != "text" for each in content):
             raise _wrong_message(position, "the OpenAI stand-in implements content of type text only", "content")
     elif not isinstance(content, str | None):
         raise _wrong_message(position, "content must be a string or an array of content parts", "content")
-    for call in message.get("tool_calls") or []:
-        function = call.get("function") or {}
+    calls: list[dict[str, Any]] = message.get("tool_calls") or []
+    for call in calls:
+        function = part(call, "function")
         if call.get("type") != "function" or not call.get("id") or not isinstance(function.get("arguments"), str):
             raise _wrong_message(position, "tool_calls need an id, a type and a function with arguments", "tool_calls")
 
@@ -194,9 +198,9 @@ def _check_message(position: int, message: Any) -> None:
 def _tools(found: Any) -> list[dict[str, Any]]:
     tools: list[dict[str, Any]] = []
     for position, tool in enumerate(cast("list[Any]", found or [])):
-        function = tool.get("function") if isinstance(tool, dict) and tool.get("type") == "function" else None
-        if not isinstance(function, dict) or not TOOL_NAME.fullmatch(str(function.get("name", ""))):
+        function = tool.get("function") if is_object(tool) and tool.get("type") == "function" else None
+        if not is_object(function) or not TOOL_NAME.fullmatch(str(function.get("name", ""))):
             message = f"Invalid 'tools[{position}].function.name': expected a string that matches '^[a-zA-Z0-9_-]+$'."
             raise OpenAIError(400, message, param=f"tools[{position}].function.name", code="invalid_value")
-        tools.append(cast("dict[str, Any]", function))
+        tools.append(function)
     return tools

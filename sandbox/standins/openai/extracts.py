@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from lambdas.shared.json_values import is_list
 from sandbox.standins.openai.chat import text_of
 from sandbox.standins.openai.forms import resolved
 from sandbox.standins.openai.writer import NONSENSE, Reply
@@ -206,7 +207,8 @@ def _shape(schema: Mapping[str, Any]) -> Shape | None:
 
 def _lists(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The properties that are lists of objects, and these objects' schemas."""
-    for name, part in (schema.get("properties") or {}).items():
+    parts: Mapping[str, Any] = schema.get("properties") or {}
+    for name, part in parts.items():
         found = resolved(part, root)
         if found.get("type") == "array" and (items := resolved(found["items"], root)).get("type") == "object":
             yield name, items
@@ -226,8 +228,9 @@ def _least(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
         return schema["enum"][0]
     if "anyOf" in schema:
         return _least(schema["anyOf"][0], root)
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    kinds: list[str] = schema["type"] if is_list(schema["type"]) else [schema["type"]]
     if kinds[0] == "object":
-        return {name: _least(part, root) for name, part in (schema.get("properties") or {}).items()}
+        parts: Mapping[str, Any] = schema.get("properties") or {}
+        return {name: _least(part, root) for name, part in parts.items()}
     least: dict[str, Any] = {"string": "", "number": 0, "integer": 0, "boolean": False, "null": None, "array": []}
     return least[kinds[0]]

@@ -7,8 +7,9 @@ not strict, and the form `json_object`, are not implemented, and refused in word
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
+from lambdas.shared.json_values import is_list, is_object
 from sandbox.standins.openai.problems import OpenAIError
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ def parse_form(found: Any) -> dict[str, Any] | None:
     """
     if found is None or found == {"type": "text"}:
         return None
-    if not isinstance(found, dict) or found.get("type") != "json_schema":
+    if not is_object(found) or found.get("type") != "json_schema":
         raise _refused("the OpenAI stand-in implements response_format json_schema only")
-    described = cast("dict[str, Any]", found).get("json_schema")
-    if not isinstance(described, dict) or not isinstance(described.get("schema"), dict):
+    described = found.get("json_schema")
+    if not is_object(described) or not is_object(described.get("schema")):
         raise OpenAIError(
             400,
             "Missing required parameter: 'response_format.json_schema'.",
@@ -105,7 +106,7 @@ class _Check:
         return _refused(f"Invalid schema for response_format '{self._name}': In context={place!r}, {what}")
 
     def _check(self, schema: Any, place: tuple[str, ...], level: int) -> None:
-        if not isinstance(schema, dict):
+        if not is_object(schema):
             raise self._error(place, f"{schema!r} is not of type 'object', 'boolean'.")
         if level > MOST_LEVELS:
             raise self._error(place, f"schema exceeds the limit of {MOST_LEVELS} levels of nesting.")
@@ -126,7 +127,7 @@ class _Check:
 
     def _check_type(self, schema: dict[str, Any], place: tuple[str, ...]) -> None:
         found = schema.get("type")
-        kinds = found if isinstance(found, list) else [found]
+        kinds: list[Any] = found if is_list(found) else [found]
         if not kinds or not all(isinstance(kind, str) and kind in TYPES for kind in kinds):
             raise self._error(place, "schema must have a 'type' key.")
         if "object" in kinds:
@@ -140,8 +141,8 @@ class _Check:
         properties: dict[str, Any] = schema.get("properties") or {}
         self._properties += len(properties)
         required = schema.get("required")
-        missing = [name for name in properties if not isinstance(required, list) or name not in required]
-        if missing or not isinstance(required, list):
+        missing = [name for name in properties if not is_list(required) or name not in required]
+        if missing or not is_list(required):
             what = "'required' is required to be supplied and to be an array including every key in properties."
             raise self._error(place, what + (f" Missing '{missing[0]}'." if missing else ""))
         if extra := [name for name in required if name not in properties]:
@@ -149,9 +150,11 @@ class _Check:
 
     @staticmethod
     def _parts(schema: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
-        for name, part in (schema.get("properties") or {}).items():
+        properties: dict[str, Any] = schema.get("properties") or {}
+        for name, part in properties.items():
             yield ("properties", name), part
         if "items" in schema:
             yield ("items",), schema["items"]
-        for number, part in enumerate(schema.get("anyOf") or []):
+        choices: list[Any] = schema.get("anyOf") or []
+        for number, part in enumerate(choices):
             yield ("anyOf", str(number)), part

@@ -31,6 +31,7 @@ import tiktoken
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
+from lambdas.shared.json_values import is_list
 from sandbox.standins.openai import extracts, writer
 from sandbox.standins.openai.chat import MODELS as CHAT_MODELS
 from sandbox.standins.openai.chat import parse_chat
@@ -200,7 +201,7 @@ def _inputs(encoding: tiktoken.Encoding, value: Any) -> tuple[list[str], int]:
         400, "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference."
     )
     items: Any = [value] if isinstance(value, str) or _is_tokens(value) else value
-    if not isinstance(items, list) or not items:
+    if not is_list(items) or not items:
         raise invalid
     if len(items) > MAX_INPUTS:
         message = (
@@ -228,11 +229,11 @@ def _inputs(encoding: tiktoken.Encoding, value: Any) -> tuple[list[str], int]:
 
 
 def _is_tokens(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(type(item) is int for item in value)
+    return is_list(value) and bool(value) and all(type(item) is int for item in value)
 
 
 def _text(encoding: tiktoken.Encoding, item: Any, invalid: OpenAIError) -> tuple[str, int]:
-    if isinstance(item, list):
+    if is_list(item):
         try:
             return encoding.decode(item), len(item)
         except (KeyError, OverflowError) as error:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from lambdas.shared.json_values import is_object
+from sandbox.json_parts import part
 from sandbox.standins.openai import documents
 from sandbox.standins.openai.chat import text_of
 
@@ -120,12 +122,13 @@ def _conversation(messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, 
     results = {str(each.get("tool_call_id")): text_of(each) for each in messages if each["role"] == "tool"}
     calls: list[Call] = []
     for message in messages:
-        for call in message.get("tool_calls") or []:
+        made: list[dict[str, Any]] = message.get("tool_calls") or []
+        for call in made:
             try:
-                arguments = json.loads(call["function"]["arguments"])
+                arguments: object = json.loads(call["function"]["arguments"])
             except ValueError:
                 arguments = {}
-            given = arguments if isinstance(arguments, dict) else {}
+            given: dict[str, Any] = arguments if is_object(arguments) else {}
             calls.append(Call(call["function"]["name"], given, results.get(call["id"], "")))
     task = "\n".join(text_of(each) for each in messages if each["role"] == "user")
     return Conversation(
@@ -138,8 +141,8 @@ def _conversation(messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, 
 
 
 def _tool(function: dict[str, Any]) -> Tool:
-    schema = function.get("parameters") or {}
-    return Tool(function["name"], tuple(schema.get("required") or ()), frozenset(schema.get("properties") or ()))
+    schema = part(function, "parameters")
+    return Tool(function["name"], tuple(schema.get("required") or ()), frozenset(part(schema, "properties")))
 
 
 def paths_in(text: str) -> list[str]:

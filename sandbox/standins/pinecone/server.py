@@ -18,6 +18,7 @@ import numpy as np
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from lambdas.shared.json_values import is_list, is_object
 from sandbox.standins.pinecone.store import FilterError, Record, VectorStore
 from sandbox.standins.serving import ServerState, add_detail, build_app
 
@@ -111,7 +112,7 @@ def _id(value: Any) -> str:
 
 
 def _values(spec: IndexSpec, value: Any) -> NDArray[np.float32]:
-    if not isinstance(value, list) or not all(type(item) in {int, float} for item in value):
+    if not is_list(value) or not all(type(item) in {int, float} for item in value):
         raise PineconeError("values must be a list of numbers")
     if len(value) != spec.dimension:
         raise PineconeError(f"Vector dimension {len(value)} does not match the dimension of the index {spec.dimension}")
@@ -127,10 +128,10 @@ def _values(spec: IndexSpec, value: Any) -> NDArray[np.float32]:
 def _metadata(value: Any) -> dict[str, Any] | None:
     if value is None:
         return None
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise PineconeError("metadata must be an object")
     for field, item in value.items():
-        strings = isinstance(item, list) and all(isinstance(text, str) for text in item)
+        strings = is_list(item) and all(isinstance(text, str) for text in item)
         if not (item is None or strings or isinstance(item, str | bool | int | float)):
             shown = json.dumps(item)[:16]
             raise PineconeError(
@@ -156,7 +157,7 @@ def _whole(body: dict[str, Any], name: str, default: int | None, most: int) -> i
 def upsert(state: PineconeState, body: dict[str, Any]) -> dict[str, Any]:
     """POST /vectors/upsert: all of them or none."""
     vectors = body.get("vectors")
-    if not isinstance(vectors, list) or not vectors or not all(isinstance(vector, dict) for vector in vectors):
+    if not is_list(vectors) or not vectors or not all(is_object(vector) for vector in vectors):
         raise PineconeError("vectors must be a non-empty list of objects")
     if len(vectors) > MAX_UPSERT_VECTORS:
         raise PineconeError(f"Request has {len(vectors)} vectors, which exceeds the maximum of {MAX_UPSERT_VECTORS}")
@@ -245,9 +246,10 @@ def delete(state: PineconeState, body: dict[str, Any]) -> dict[str, Any]:
     if not stored:
         return {}
     if chosen == ["ids"]:
-        if not isinstance(body["ids"], list) or len(body["ids"]) > MAX_IDS:
+        ids = body["ids"]
+        if not is_list(ids) or len(ids) > MAX_IDS:
             raise PineconeError(f"ids must be a list of up to {MAX_IDS}")
-        gone = [_id(key) for key in body["ids"]]
+        gone = [_id(key) for key in ids]
     else:
         records = stored.values() if body.get("deleteAll") else state.store.select(name, body["filter"])
         gone = [record.id for record in records]
@@ -297,11 +299,11 @@ def _post(
             body = json.loads(raw or b"{}")
         except (ValueError, RecursionError) as error:
             raise PineconeError("Request body is not valid JSON") from error
-        if not isinstance(body, dict):
+        if not is_object(body):
             raise PineconeError("Request body must be a JSON object")
         add_detail(request, bytes=len(raw), namespace=str(body.get("namespace") or ""))
-        if isinstance(body.get("vectors"), list):
-            add_detail(request, vectors=len(body["vectors"]))
+        if is_list(vectors := body.get("vectors")):
+            add_detail(request, vectors=len(vectors))
         return JSONResponse(await anyio.to_thread.run_sync(work, state, body), headers=HEADERS)
 
     return endpoint

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lambdas.shared.json_values import is_list, is_object
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
@@ -70,7 +72,7 @@ def _equal(stored: Any, wanted: Any) -> bool:
 
 
 def _in(stored: Any, wanted: Any) -> bool:
-    if not isinstance(wanted, list):
+    if not is_list(wanted):
         raise FilterError(
             f"the $in operator must be followed by a list of strings or numbers, got {json.dumps(wanted)}"
         )
@@ -102,7 +104,7 @@ def matches(condition: Any, metadata: Metadata) -> bool:
     Raises:
         FilterError: the filter is not one.
     """
-    if not isinstance(condition, dict):
+    if not is_object(condition):
         raise FilterError(f"a filter must be an object, got {json.dumps(condition)}")
     # Every clause is looked at, so that a wrong filter is refused whatever is stored.
     results = [_clause(key, wanted, metadata) for key, wanted in condition.items()]
@@ -111,13 +113,13 @@ def matches(condition: Any, metadata: Metadata) -> bool:
 
 def _clause(key: str, wanted: Any, metadata: Metadata) -> bool:
     if key in {"$and", "$or"}:
-        if not isinstance(wanted, list) or not wanted:
+        if not is_list(wanted) or not wanted:
             raise FilterError(f"the {key} operator must be followed by a list of filters")
         results = [matches(clause, metadata) for clause in wanted]
         return all(results) if key == "$and" else any(results)
     if key.startswith("$"):
         raise FilterError(f"{key} is not a valid operator at this place")
-    if not isinstance(wanted, dict):
+    if not is_object(wanted):
         return _equal(metadata.get(key), wanted)
     unknown = wanted.keys() - OPERATORS.keys()
     if unknown or not wanted:
@@ -148,7 +150,8 @@ class Namespace:
         scores = similarity(metric, self._matrix, vector)
         order = np.argsort(scores if metric == "euclidean" else -scores, kind="stable")
         found: list[tuple[Record, float]] = []
-        for position in order:
+        positions: list[int] = order.tolist()
+        for position in positions:
             record = self._order[position]
             if condition is None or matches(condition, record.metadata or {}):
                 found.append((record, float(scores[position])))

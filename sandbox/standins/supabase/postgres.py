@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 import psycopg
@@ -175,8 +175,10 @@ class Cluster:
 
     def _run(self, program: str, *arguments: str) -> None:
         found = self._binaries() / program
-        done = subprocess.run(
-            [str(found), *arguments], env=_LOCALE, capture_output=True, cwd="/", check=False, **_as_nobody()
+        command = [str(found), *arguments]
+        done = cast(
+            "subprocess.CompletedProcess[bytes]",
+            subprocess.run(command, env=_LOCALE, capture_output=True, cwd="/", check=False, **_as_nobody()),
         )
         if done.returncode:
             raise SandboxError(f"{program} failed: {done.stderr.decode(errors='replace').strip()[-2000:]}")

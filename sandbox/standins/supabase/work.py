@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import sql
 
+from lambdas.shared.json_values import is_list, is_object
 from sandbox.standins.supabase import catalog, statements
 from sandbox.standins.supabase.errors import RefusedError, not_played
 from sandbox.standins.supabase.statements import CALL, UPDATED, Part, Source, part
@@ -81,7 +82,7 @@ def on_table(connection: psycopg.Connection[Any], name: str, work: Work) -> Answ
 def on_function(connection: psycopg.Connection[Any], name: str, work: Work) -> Answer:
     """Call a function: by POST with named arguments, by GET when it only reads."""
     given: Any = work.query.arguments if work.method in {"GET", "HEAD"} else ({} if work.body is None else work.body)
-    if not isinstance(given, dict):
+    if not is_object(given):
         raise not_played("a function with one unnamed argument")
     function = catalog.function(connection, name, given)
     if work.method in {"GET", "HEAD"} or not function.volatile:
@@ -138,7 +139,7 @@ def _insert(connection: psycopg.Connection[Any], table: Table, work: Work) -> An
         return Answer(201, "[]" if asked.returning else "", {"Content-Range": "*/*"})
     conflict = work.query.on_conflict or table.primary_key
     table.check(conflict)
-    if not names and isinstance(work.body, list) and len(work.body) > 1:
+    if not names and is_list(work.body) and len(work.body) > 1:
         raise not_played("several rows of nothing but defaults")
     change = statements.insert(table, names, body, conflict, asked.resolution)
     answer = _changed(connection, table, change, work)
@@ -156,7 +157,7 @@ def _changed(connection: psycopg.Connection[Any], table: Table, change: Part, wo
 
 def _payload(table: Table, work: Work) -> tuple[Sequence[str], str]:
     """The columns that a body sets, and the body as a JSON array."""
-    rows: Any = work.body if isinstance(work.body, list) else [work.body]
+    rows = work.body if is_list(work.body) else [work.body]
     if work.body is None or not all(isinstance(row, dict) for row in rows):
         raise RefusedError(400, "PGRST102", "Empty or invalid json")
     names = work.query.columns

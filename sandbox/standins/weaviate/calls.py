@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import grpc
@@ -44,12 +45,17 @@ _UNKNOWN = (*_SENSES, "near_object", "near_text", "group_by", "generative", "rer
 
 def handlers(state: WeaviateState) -> Handlers:
     """The service, and gRPC's health check."""
-    return Handlers(lambda server: weaviate_pb2_grpc.add_WeaviateServicer_to_server(Calls(state), server), _health)
+    add: Callable[[Calls, Handlers], None] = cast("Any", weaviate_pb2_grpc).add_WeaviateServicer_to_server
+    return Handlers(partial(add, Calls(state)), _health)
 
 
 def _health(server: Any) -> None:
     """SERVING, to whoever asks; the message is two bytes: field 1, value 1."""
-    check = grpc.unary_unary_rpc_method_handler(lambda _, __: b"\x08\x01")
+
+    def serving(_: bytes, __: grpc.ServicerContext) -> bytes:
+        return b"\x08\x01"
+
+    check: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(serving)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check}),))
 
 
@@ -99,7 +105,7 @@ class Calls(weaviate_pb2_grpc.WeaviateServicer):
 
     def _put_all(self, request: Any) -> Any:
         """Store objects; what is wrong with one is said of that one."""
-        errors = []
+        errors: list[batch_pb2.BatchObjectsReply.BatchError] = []
         for name in dict.fromkeys(each.collection for each in request.objects):
             self._make_tenants(name, [each.tenant for each in request.objects if each.collection == name])
         for index, each in enumerate(request.objects):

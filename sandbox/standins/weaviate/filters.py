@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from lambdas.shared.json_values import is_list
 from sandbox.standins.weaviate.errors import RefusedError, UnsupportedError
 from sandbox.standins.weaviate.words import STOPWORDS, TOKENIZATIONS
 
@@ -36,7 +37,7 @@ def predicate(filters: Any, collection: Collection, depth: int = 0) -> Predicate
         RefusedError: the server refuses it.
         UnsupportedError: the stand-in does.
     """
-    operator = type(filters).Operator.Name(filters.operator).removeprefix("OPERATOR_")
+    operator: str = cast("Any", type(filters)).Operator.Name(filters.operator).removeprefix("OPERATOR_")
     if operator in {"AND", "OR", "NOT"}:
         if depth == MOST_NESTED:
             raise UnsupportedError(f"filter of more than {MOST_NESTED} in each other")
@@ -63,7 +64,7 @@ def _value(filters: Any) -> Any:
 
 
 def _by_id(operator: str, value: Any) -> Predicate:
-    values = set(value if isinstance(value, list) else [value])
+    values = set[Any](value if is_list(value) else [value])
     if operator in {"EQUAL", "CONTAINS_ANY"}:
         return lambda stored: stored.id in values
     if operator in {"NOT_EQUAL", "CONTAINS_NONE"}:
@@ -83,7 +84,7 @@ def _by_property(operator: str, value: Any, collection: Collection, name: str, k
             "Nullstate must be indexed to be filterable! Add `indexNullState: true` to the invertedIndexConfig"
         )
     texts = known["dataType"][0] in {"text", "text[]"}
-    values = value if isinstance(value, list) else [value]
+    values: list[Any] = value if is_list(value) else [value]
     if texts and not all(isinstance(each, str) for each in values):
         raise RefusedError(f"expected value to be string, got '{_GO_NAMES.get(kind, kind)}'")
     equal = [_text(each, collection, known) if texts else _plain(each, name) for each in values]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from lambdas.shared.json_values import is_object
 from sandbox.standins.weaviate.errors import RefusedError, UnsupportedError
 from sandbox.standins.weaviate.words import STOPWORDS, TOKENIZATIONS
 
@@ -62,11 +63,12 @@ def completed(asked: Mapping[str, Any]) -> Config:
     if not _NAME.fullmatch(name):
         raise RefusedError(f"'{name}' is not a valid class name")
     tenancy = {"enabled": False, "autoTenantCreation": False, "autoTenantActivation": False}
+    properties: list[dict[str, Any]] = asked.get("properties") or []
     config: Config = {
         "class": name,
         "invertedIndexConfig": _inverted(asked.get("invertedIndexConfig") or {}),
         "multiTenancyConfig": tenancy | (asked.get("multiTenancyConfig") or {}),
-        "properties": [_property(each) for each in asked.get("properties") or []],
+        "properties": [_property(each) for each in properties],
         "replicationConfig": {"asyncEnabled": False, "deletionStrategy": "NoAutomatedResolution", "factor": 1},
         "shardingConfig": _sharding(),
     }
@@ -84,10 +86,10 @@ def _sharding() -> Config:
 
 
 def _inverted(asked: Mapping[str, Any]) -> Config:
-    stopwords = {"preset": "en", "additions": None, "removals": None} | (asked.get("stopwords") or {})
+    stopwords: Config = {"preset": "en", "additions": None, "removals": None, **(asked.get("stopwords") or {})}
     if stopwords["preset"] not in STOPWORDS:
         raise RefusedError(f"stopwordPreset '{stopwords['preset']}' does not exist")
-    bm25 = {"k1": 1.2, "b": 0.75} | (asked.get("bm25") or {})
+    bm25: Config = {"k1": 1.2, "b": 0.75, **(asked.get("bm25") or {})}
     return {
         "bm25": bm25,
         "cleanupIntervalSeconds": asked.get("cleanupIntervalSeconds") or 60,
@@ -120,7 +122,8 @@ def _property(asked: Mapping[str, Any]) -> Config:
 
 
 def _vector(asked: Mapping[str, Any]) -> Config:
-    if list(asked.get("vectorizer") or {"none": {}}) != ["none"]:
+    vectorizer: dict[str, Any] = asked.get("vectorizer") or {"none": {}}
+    if list(vectorizer) != ["none"]:
         raise UnsupportedError("vectorizer: vectors come with the objects")
     return {"vectorizer": {"none": {}}, **_index(asked)}
 
@@ -129,7 +132,7 @@ def _index(asked: Mapping[str, Any]) -> Config:
     kind = asked.get("vectorIndexType") or "hnsw"
     if kind != "hnsw":
         raise UnsupportedError(f"vector index {kind!r}")
-    given = asked.get("vectorIndexConfig") or {}
+    given: dict[str, Any] = asked.get("vectorIndexConfig") or {}
     if given.get("distance", "cosine") != "cosine":
         raise UnsupportedError(f"distance {given['distance']!r}")
     config = {key: _set(value, given.get(key)) for key, value in _HNSW.items()}
@@ -137,6 +140,7 @@ def _index(asked: Mapping[str, Any]) -> Config:
 
 
 def _set(default: Any, given: Any) -> Any:
-    if isinstance(default, dict):
-        return default | (given or {})
+    if is_object(default):
+        chosen: Config = given or {}
+        return default | chosen
     return default if given is None else given

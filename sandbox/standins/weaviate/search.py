@@ -103,10 +103,7 @@ def fused(words: Sequence[Found], vector: Sequence[Found], alpha: float, *, rank
     seconds: dict[str, float] = {}
     stored: dict[str, Found] = {}
     # Vectors first: of an object that both have found, the words' score decides between equals.
-    for part, weight, own in (
-        (vector, alpha, lambda each: 1 - (each.distance or 0.0)),
-        (words, 1 - alpha, lambda each: each.score),
-    ):
+    for part, weight, own in ((vector, alpha, _nearness), (words, 1 - alpha, _score)):
         if weight == 0:
             continue
         values = {each.stored.id: own(each) for each in part}
@@ -118,6 +115,14 @@ def fused(words: Sequence[Found], vector: Sequence[Found], alpha: float, *, rank
             stored.setdefault(key, each)
     order = sorted(scores, key=lambda key: (-round(scores[key] / SAME), -round(seconds[key] / SAME), key))
     return [Found(stored[key].stored, scores[key]) for key in order]
+
+
+def _nearness(found: Found) -> float:
+    return 1 - (found.distance or 0.0)
+
+
+def _score(found: Found) -> float:
+    return found.score
 
 
 def _relative(values: Mapping[str, float]) -> dict[str, float]:

@@ -8,7 +8,7 @@ A contract test runs the same cases against this and the real server.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID, uuid4
 
 from starlette.responses import JSONResponse, Response
@@ -92,7 +92,13 @@ def create_app(state: WeaviateState) -> Starlette:
     return build_app(state, _routes(state.store, route))
 
 
-def _routes(store: Store, route: Callable[..., Route]) -> list[Route]:
+class _MakeRoute(Protocol):
+    def __call__(
+        self, path: str, method: str, work: Callable[[Request, Any], Any], *, public: bool = False
+    ) -> Route: ...
+
+
+def _routes(store: Store, route: _MakeRoute) -> list[Route]:
     def meta(_: Request, __: Any) -> dict[str, Any]:
         return {"grpcMaxMessageSize": MESSAGE_BYTES, "hostname": "http://127.0.0.1", "modules": {}, "version": VERSION}
 
@@ -119,11 +125,11 @@ def _routes(store: Store, route: Callable[..., Route]) -> list[Route]:
         return found.config if found else 404
 
     return [
-        route("/v1/.well-known/openid-configuration", "GET", lambda *_: 404, public=True),
-        route("/v1/.well-known/ready", "GET", lambda *_: 200, public=True),
-        route("/v1/.well-known/live", "GET", lambda *_: 200, public=True),
+        route("/v1/.well-known/openid-configuration", "GET", lambda _, __: 404, public=True),
+        route("/v1/.well-known/ready", "GET", lambda _, __: 200, public=True),
+        route("/v1/.well-known/live", "GET", lambda _, __: 200, public=True),
         route("/v1/meta", "GET", meta),
-        route("/v1/schema", "GET", lambda *_: {"classes": [each.config for each in store.collections.values()]}),
+        route("/v1/schema", "GET", lambda _, __: {"classes": [each.config for each in store.collections.values()]}),
         route("/v1/schema", "POST", create),
         route("/v1/schema/{name}", "GET", tell),
         route("/v1/schema/{name}", "DELETE", remove),

@@ -18,7 +18,7 @@ def _open(key: str, _: Path | None) -> WeaviateState:
 
 
 def _rpc(state: WeaviateState) -> Any:
-    from sandbox.standins.weaviate.calls import handlers  # noqa: PLC0415 - Weaviate's client takes a second
+    from sandbox.standins.weaviate.calls import handlers  # Weaviate's client takes a second
 
     return handlers(state)
 

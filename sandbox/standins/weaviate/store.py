@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lambdas.shared.json_values import is_list
 from sandbox.standins.weaviate.errors import RefusedError
 from sandbox.standins.weaviate.schema import completed
 from sandbox.standins.weaviate.words import TOKENIZATIONS
@@ -173,7 +174,7 @@ class Collection:
         [kind] = known["dataType"]
         if value is None:
             return None
-        values = value if kind.endswith("[]") and isinstance(value, list) else [value]
+        values: list[Any] = value if kind.endswith("[]") and is_list(value) else [value]
         wanted = _KINDS[kind.removesuffix("[]")]
         for each in values:
             if not isinstance(each, wanted) or (isinstance(each, bool) and bool not in wanted):

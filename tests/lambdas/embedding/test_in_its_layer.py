@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import re
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from layer_builds.plan import Target, host_architecture, load_layer
 from sandbox.standins.openai.vocabulary import FILE_NAME
 from tests.lambdas.conftest import record
 from tests.lambdas.embedding.conftest import OPENAI_KEY, PINECONE_KEY, Function
-from tests.lambdas.layered import copy_package, run_layered, search_path, unpack_layers
+from tests.lambdas.layered import copy_package, run_layered, run_script, search_path, unpack_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,17 +137,8 @@ def test_the_largest_message_is_cut_quickly_by_the_layers_own_tiktoken(opt: Path
     short = LONG_RUN - 1  # each run as long as one may be that is given to tiktoken
     units += ["!" * short + "a", "!" * short + "\n" * short, "a" * short + " ", "😀" * short + "\n" * short]
     units += ["!" * 1_999 + "a", "!" * 500 + "a", " " * 99_999 + "a"]
-    paths = json.dumps(search_path(opt, task))
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-c", LARGEST, paths, json.dumps(units)],
-        env={"TIKTOKEN_CACHE_DIR": str(opt / "tiktoken")},
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    version, found = json.loads(done.stdout)
+    variables = {"TIKTOKEN_CACHE_DIR": str(opt / "tiktoken")}
+    version, found = run_script(LARGEST, search_path(opt, task), json.dumps(units), variables=variables)
     locked = re.findall(r"^tiktoken==(\S+)", lock().read_text(), re.MULTILINE)
     assert [version] == locked
     for unit, (seconds, whole, most) in found.items():

@@ -39,9 +39,9 @@ class Objects:
     """A bucket with one object."""
 
     def open(self, _bucket: str, _key: str) -> Any:
-        import contextlib  # noqa: PLC0415
+        import contextlib
 
-        from lambdas.embedding_processor.objects import Found  # noqa: PLC0415
+        from lambdas.embedding_processor.objects import Found
 
         @contextlib.contextmanager
         def opened() -> Generator[Found]:

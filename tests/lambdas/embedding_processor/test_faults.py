@@ -214,7 +214,7 @@ def test_a_document_that_is_too_long_for_one_invocation_is_gone_on_with(
             monkeypatch.setattr("lambdas.shared.deadline.Deadline.left", lambda self: real_left(self) - 270)
         return real(texts, kind)
 
-    from lambdas.shared.deadline import Deadline  # noqa: PLC0415
+    from lambdas.shared.deadline import Deadline
 
     real_left = Deadline.left
     monkeypatch.setattr(embedder, "embed", embed)

@@ -261,7 +261,7 @@ def test_another_model_replaces_the_rows_of_a_key(
 
 
 def _renamed(layout: Any) -> Any:
-    import dataclasses  # noqa: PLC0415
+    import dataclasses
 
     return dataclasses.replace(layout, name="tests/another")
 

@@ -125,7 +125,7 @@ def _error(code: str) -> ClientError:
 
 def _refuse(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """From now on S3 refuses to give objects, and shows them all the same."""
-    from lambdas.embedding_processor import handler  # noqa: PLC0415
+    from lambdas.embedding_processor import handler
 
     def refused(**_: Any) -> Any:
         raise _error(code)

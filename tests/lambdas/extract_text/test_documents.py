@@ -80,7 +80,7 @@ def test_a_pdf_ends_as_a_result_and_as_messages_for_its_chunks(function: Functio
 
 
 def test_the_embedding_function_takes_the_messages(function: Function) -> None:
-    import json  # noqa: PLC0415
+    import json
 
     function.deliver(function.put("k/" + "漢" * 250 + "#7.pdf", long_pdf(1)))
     for message in function.sent():

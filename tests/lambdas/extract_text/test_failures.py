@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.extract_text import handler
-from lambdas.extract_text.contract import CHUNK_TOKENS_BOUNDS
+from lambdas.extract_text.contract import CHUNK_TOKENS
 from lambdas.extract_text.errors import ConfigurationError, QueueError
 from lambdas.extract_text.handler import RetryError
 from lambdas.extract_text.messages import BATCH_BYTES, Queue
@@ -319,7 +319,7 @@ def test_a_batch_is_never_larger_than_the_queue_takes(function: Function) -> Non
         ({"RESULT_PREFIX": "no-folder"}, "RESULT_PREFIX is 'no-folder'"),
         (
             {"CHUNK_TOKENS": "5"},
-            f"CHUNK_TOKENS is '5': .* of at least {CHUNK_TOKENS_BOUNDS[0]} and at most",
+            f"CHUNK_TOKENS is '5': .* of at least {CHUNK_TOKENS.at_least} and at most",
         ),
         ({"CHUNK_OVERLAP_TOKENS": "300"}, "CHUNK_OVERLAP_TOKENS is 300, and chunks have 512 tokens: it may be 256"),
         ({"TIKTOKEN_ENCODING": "p50k_base"}, "TIKTOKEN_ENCODING is 'p50k_base'"),

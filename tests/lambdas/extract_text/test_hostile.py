@@ -43,12 +43,12 @@ def read(tokenizer: Tokenizer) -> Callable[[Path], tuple[str, list[Ending]]]:
         budget = reading.Budget(
             memory_bytes=MEMORY_BYTES,
             deadline=Deadline.after(SECONDS),
-            max_pages=contract.DEFAULT_MAX_PAGES,
+            max_pages=contract.MAX_PAGES.default,
             watch=lambda _, ending: endings.append(ending),
         )
         try:
             pages = reading.read_pages(path, budget, plain=False)
-            cutting.cut(pages, tokenizer, contract.DEFAULT_CHUNK_TOKENS, contract.DEFAULT_OVERLAP_TOKENS, budget)
+            cutting.cut(pages, tokenizer, contract.CHUNK_TOKENS.default, contract.CHUNK_OVERLAP_TOKENS.default, budget)
         except DocumentError as error:
             return error.code, endings
         assert [page.number for page in pages] == list(range(1, len(pages) + 1))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +11,7 @@ import pytest
 from lambdas.extract_text import handler
 from lambdas.shared.contract import ENCODINGS
 from tests.encrypted import encrypted
-from tests.lambdas.layered import copy_package, run_layered, search_path, unpack_layers
+from tests.lambdas.layered import copy_package, run_layered, run_script, search_path, unpack_layers
 from tests.pdfs import table_pdf
 
 if TYPE_CHECKING:
@@ -101,15 +99,7 @@ print(json.dumps(found))
 
 def test_a_text_without_words_is_counted_quickly_by_the_layers_own_tiktoken(opt: Path, task: Path) -> None:
     """300 kB of one letter took 34 s, of tiktoken on Python 3.11."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-c", COUNTED, json.dumps(search_path(opt, task))],
-        env={"TIKTOKEN_CACHE_DIR": str(opt / "tiktoken")},
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    for name, seconds, right in json.loads(done.stdout):
+    variables = {"TIKTOKEN_CACHE_DIR": str(opt / "tiktoken")}
+    for name, seconds, right in run_script(COUNTED, search_path(opt, task), variables=variables):
         assert right, name
         assert seconds < 8, f"{name} took {seconds:.1f} s of processor time"

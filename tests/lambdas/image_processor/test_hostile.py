@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lambdas.image_processor.contract import Code
-from lambdas.image_processor.settings import DEFAULT_MEMORY_MB
+from lambdas.image_processor.contract import DEFAULT_MEMORY_MB, Code
 from sandbox.demos.image_processor.pdf import Pdf, with_image
 from tests.encrypted import METHODS, encrypted
 from tests.lambdas.image_processor import hostile
@@ -242,7 +241,7 @@ def test_what_needs_more_memory_than_there_is(limits: Callable[..., None]) -> No
 
 
 def test_a_crash_of_the_library_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lambdas.image_processor import work  # noqa: PLC0415  beside what it replaces
+    from lambdas.image_processor import work  # beside what it replaces
 
     monkeypatch.setattr(work.Document, "open", lambda _: os.abort())
     answer = ask(GOOD)

@@ -117,7 +117,7 @@ def test_no_time_left() -> None:
 
 def noise(side: int) -> bytes:
     """An image that does not compress."""
-    import os  # noqa: PLC0415  for this only
+    import os
 
     return with_image(side, side, os.urandom(side * side))
 

@@ -29,7 +29,7 @@ FEW, MANY = 10, 250
 @pytest.fixture(scope="module")
 def schema() -> ModuleType:
     """What makes requests from a schema: two seconds that not every process which collects tests is to spend."""
-    from tests.lambdas.knowledge_base import schema  # noqa: PLC0415 - as said
+    from tests.lambdas.knowledge_base import schema
 
     return schema
 

@@ -324,7 +324,7 @@ def drawing_pdf() -> bytes:
 
 
 def _image(data: bytes) -> Any:
-    from PIL import Image  # noqa: PLC0415 - of the tests that need it
+    from PIL import Image  # of the tests that need it
 
     return Image.frombytes("RGB", (8, 8), data)
 

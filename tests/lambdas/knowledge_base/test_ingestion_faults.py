@@ -319,7 +319,7 @@ def test_a_deletion_is_done_later_when_the_index_is_down(
 
 
 def _soon() -> Any:
-    from lambdas.shared.deadline import Deadline  # noqa: PLC0415 - of this one
+    from lambdas.shared.deadline import Deadline
 
     return Deadline.after(3.0)
 

@@ -23,11 +23,11 @@ LEAST = {
 def test_what_is_unset_or_empty_has_its_default() -> None:
     settings = Settings.load({**LEAST, contract.MAX_PAGES: "", contract.REGISTRATION_OPEN: ""})
     assert settings.registration_open is True
-    assert settings.max_pages == contract.DEFAULT_MAX_PAGES
-    assert settings.access_token_seconds == contract.DEFAULT_ACCESS_TOKEN_SECONDS
-    assert settings.refresh_token_days == contract.DEFAULT_REFRESH_TOKEN_DAYS
-    assert settings.session_days == contract.DEFAULT_SESSION_DAYS
-    assert settings.embedding_model == contract.DEFAULT_EMBEDDING_MODEL
+    assert settings.max_pages == contract.MAX_PAGES.default
+    assert settings.access_token_seconds == contract.ACCESS_TOKEN_SECONDS.default
+    assert settings.refresh_token_days == contract.REFRESH_TOKEN_DAYS.default
+    assert settings.session_days == contract.SESSION_DAYS.default
+    assert settings.embedding_model == contract.OPENAI_EMBEDDING_MODEL.default
     assert settings.image_processor_arn is None
 
 

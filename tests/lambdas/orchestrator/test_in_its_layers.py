@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lambdas.orchestrator import contract
 from tests.lambdas.conftest import record
-from tests.lambdas.layered import copy_package, foreign, search_path, unpack_layers
+from tests.lambdas.layered import copy_package, foreign, run_script, search_path, unpack_layers
 from tests.lambdas.orchestrator.conftest import CHANGE, World
 
 if TYPE_CHECKING:
@@ -54,17 +52,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def start(paths: list[str], given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-c", SCRIPT, json.dumps(paths)],
-        input=json.dumps(given),
-        env={**environment, "LANG": "C.UTF-8"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return run_script(SCRIPT, paths, variables={**environment, "LANG": "C.UTF-8"}, given=given, seconds=200)
 
 
 def test_a_webhook_a_run_and_the_health_check_need_nothing_but_the_layers(world: World, paths: list[str]) -> None:

@@ -144,7 +144,7 @@ def test_parts_of_an_archive_are_put_together(tmp_path: Path) -> None:
     cut = len(data) // 3
 
     def run(argv: list[str], *, cwd: Path, **_: object) -> Completed:
-        from layer_builds.host.processes import Completed  # noqa: PLC0415
+        from layer_builds.host.processes import Completed
 
         for number, start in enumerate((0, cut, 2 * cut), start=1):
             part = cwd / f"part_{number}" / "input" / f"model.zip.{number:03}"

@@ -17,7 +17,7 @@ from coderipple.errors import ConfigurationError
 from lambdas.orchestrator import contract
 from lambdas.shared.rotation import RotatedSecret
 from lambdas.shared.secret import Secret, SecretError
-from lambdas.shared.variables import VariableSettings
+from lambdas.shared.variables import VariableSettings, setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,30 +42,22 @@ class Config(VariableSettings):
     """Repositories that are documented, owner/name."""
     branches: Annotated[Names, Field(alias=contract.BRANCHES)] = ()
     """Documented on a push, beside the default branch."""
-    strategy: Annotated[contract.Strategy, Field(alias=contract.DOC_STRATEGY)] = contract.DEFAULT_STRATEGY
+    strategy: contract.Strategy = setting(contract.DOC_STRATEGY)
     doc_paths: Annotated[Names, Field(alias=contract.DOC_PATHS)] = contract.DEFAULT_DOC_PATHS
     agents: Annotated[Names, Field(alias=contract.ENABLED_AGENTS)] = contract.AGENTS
-    min_quality_score: Annotated[int, Field(alias=contract.MIN_QUALITY_SCORE, ge=0, le=100)] = (
-        contract.DEFAULT_MIN_QUALITY_SCORE
-    )
-    daily_runs: Annotated[int, Field(alias=contract.DAILY_RUNS, ge=1, le=10_000)] = contract.DEFAULT_DAILY_RUNS
-    run_tokens: Annotated[int, Field(alias=contract.RUN_TOKENS, ge=1_000)] = contract.DEFAULT_RUN_TOKENS
-    model_provider: Annotated[contract.Provider, Field(alias=contract.MODEL_PROVIDER)] = contract.DEFAULT_PROVIDER
+    min_quality_score: int = setting(contract.MIN_QUALITY_SCORE)
+    daily_runs: int = setting(contract.DAILY_RUNS)
+    run_tokens: int = setting(contract.RUN_TOKENS)
+    model_provider: contract.Provider = setting(contract.MODEL_PROVIDER)
     model_id: Annotated[str, Field(alias=contract.MODEL_ID, pattern=r"^\S+$")]
-    model_timeout_seconds: Annotated[float, Field(alias=contract.MODEL_TIMEOUT, gt=0, le=900, allow_inf_nan=False)] = (
-        contract.DEFAULT_MODEL_TIMEOUT_SECONDS
-    )
+    model_timeout_seconds: float = setting(contract.MODEL_TIMEOUT, allow_inf_nan=False)
     model_role_arn: Annotated[str | None, Field(alias=contract.MODEL_ROLE_ARN)] = None
-    input_price: Annotated[float | None, Field(alias=contract.INPUT_PRICE, ge=0, allow_inf_nan=False)] = None
-    output_price: Annotated[float | None, Field(alias=contract.OUTPUT_PRICE, ge=0, allow_inf_nan=False)] = None
+    input_price: float | None = setting(contract.INPUT_PRICE, allow_inf_nan=False)
+    output_price: float | None = setting(contract.OUTPUT_PRICE, allow_inf_nan=False)
     """US dollars for a million tokens."""
-    openai_base_url: Annotated[str, Field(alias=contract.OPENAI_BASE_URL, pattern=r"^https?://\S+$")] = (
-        contract.OPENAI_URL
-    )
-    github_api_url: Annotated[str, Field(alias=contract.GITHUB_API_URL, pattern=r"^https?://\S+$")] = (
-        contract.DEFAULT_GITHUB_API_URL
-    )
-    github_app_id: Annotated[str | None, Field(alias=contract.GITHUB_APP_ID, pattern=r"^[A-Za-z0-9.]+$")] = None
+    openai_base_url: str = setting(contract.OPENAI_BASE_URL, pattern=r"^https?://\S+$")
+    github_api_url: str = setting(contract.GITHUB_API_URL, pattern=r"^https?://\S+$")
+    github_app_id: str | None = setting(contract.GITHUB_APP_ID, pattern=r"^[A-Za-z0-9.]+$")
     queue_url: Annotated[str, Field(alias=contract.WEBHOOK_QUEUE_URL)]
     idempotency_table: Annotated[str, Field(alias=contract.IDEMPOTENCY_TABLE)]
     runs_table: Annotated[str, Field(alias=contract.RUNS_TABLE)]

@@ -8,7 +8,11 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,  # pyright: ignore[reportUnknownVariableType] (its types are partial)
+)
 
 from coderipple import kept, telemetry
 from coderipple.errors import CodeRippleError
@@ -39,7 +43,8 @@ def consume(event: dict[str, Any], context: LambdaContext, services: Services) -
     def handle(record: SQSRecord) -> None:
         try:
             message = read_message(json_object(record.body or ""))
-            delivered = int((record.get("attributes") or {}).get("ApproximateReceiveCount") or 1)
+            attributes: dict[str, Any] = record.get("attributes") or {}
+            delivered = int(attributes.get("ApproximateReceiveCount") or 1)
             result = kept.once(
                 services.tables,
                 services.config.idempotency_table,

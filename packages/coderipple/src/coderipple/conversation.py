@@ -11,7 +11,7 @@ import selectors
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from coderipple.desk import DeskError
 from coderipple.errors import RefusedError, RetryLaterError
@@ -138,12 +138,12 @@ class Conversation:
             raise _Ended("crashed", "it sent no JSON") from None
         if not isinstance(value, dict):
             raise _Ended("crashed", "it sent no JSON object")
-        return value
+        return cast("dict[str, Any]", value)
 
     def _take(self, value: dict[str, Any]) -> None:
         match value:
-            case {"call": str(name), "arguments": dict(arguments)}:
-                self._send(self._served(name, arguments))
+            case {"call": str(name), "arguments": dict()}:
+                self._send(self._served(name, value["arguments"]))
             case {"event": "calling"}:
                 self._silent_until = time.monotonic() + self._call_seconds + 1
             case {"event": "called"}:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import httpx
 
@@ -176,7 +176,7 @@ def _answer(response: httpx.Response, what: str) -> Any:
             raise GitHubError(f"{what}: the answer is not JSON", response.status_code) from None
         if not isinstance(answer, dict | list):
             raise GitHubError(f"{what}: the answer is neither an object nor a list", response.status_code)
-        return answer
+        return cast("dict[str, Any] | list[Any]", answer)
     raise _StatusError(response.status_code, response.headers, bytes(content))
 
 
@@ -191,17 +191,17 @@ class _StatusError(Exception):
             answer = json.loads(content)
         except (ValueError, RecursionError):
             answer = {}
-        self.message = _said(answer)[:300] if isinstance(answer, dict) else ""
+        self.message = _said(cast("dict[str, Any]", answer))[:300] if isinstance(answer, dict) else ""
 
 
 def _said(answer: Mapping[str, Any]) -> str:
     """An error's message, and what it is about: `Validation Failed` alone says nothing."""
-    errors = answer.get("errors")
+    errors: list[dict[str, Any] | str] = answer["errors"] if isinstance(answer.get("errors"), list) else []
     about = [
         str(error.get("message") or f"{error.get('field') or ''} {error.get('code') or ''}".strip())
         if isinstance(error, dict)
         else str(error)
-        for error in (errors if isinstance(errors, list) else ())
+        for error in errors
     ]
     return "; ".join(text for text in (str(answer.get("message") or ""), *about) if text)
 

@@ -56,7 +56,7 @@ def _form_field(text: str, name: str) -> str:
 
 
 def _part(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = event.get(name) or {}
+    part: object = event.get(name) or {}
     if not isinstance(part, dict):
         raise PayloadError(f"the event's {name} is not an object")
     return cast("dict[str, Any]", part)
@@ -67,7 +67,7 @@ def _headers(event: Mapping[str, Any]) -> dict[str, str]:
 
     A load balancer that is told to hand on several of a name sends no others.
     """
-    several = _part(event, "multiValueHeaders")
+    several: Mapping[str, list[str] | None] = _part(event, "multiValueHeaders")
     last = {name: values[-1] for name, values in several.items() if isinstance(values, list) and values}
     return {str(name).lower(): str(value) for name, value in {**last, **_part(event, "headers")}.items()}
 

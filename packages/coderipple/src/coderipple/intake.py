@@ -85,5 +85,6 @@ def _accepted(request: HttpRequest, services: Services) -> Answer:
 
 
 def _path(event: Mapping[str, Any], request: HttpRequest) -> str:
-    stage = str((event.get("requestContext") or {}).get("stage") or "$default")
+    context: Mapping[str, Any] = event.get("requestContext") or {}
+    stage = str(context.get("stage") or "$default")
     return request.path.removeprefix(f"/{stage}") if stage != "$default" else request.path

@@ -12,7 +12,7 @@ from coderipple.documents import path_problem
 from coderipple.quality import Judged, score
 from coderipple.repository import MAX_TEXT_BYTES
 from coderipple.rules import content_problems, grown_history, history_problems
-from coderipple.texts import appended, as_it_was, is_lfs_pointer, plain
+from coderipple.texts import as_it_was, is_lfs_pointer, plain
 from lambdas.orchestrator.contract import HISTORY_PATH
 
 if TYPE_CHECKING:
@@ -138,9 +138,9 @@ class Judge:
 
 def _written(proposal: Proposal, held: str | None) -> str:
     """The whole text of a document as it would be committed."""
-    if not proposal.appends:
-        return as_it_was(_with_end(proposal.content), held)
-    return appended(held, proposal.content) if held is not None else grown_history(None, proposal.content)
+    if proposal.appends:
+        return grown_history(held, proposal.content)
+    return as_it_was(_with_end(proposal.content), held)
 
 
 def _refused(proposal: Proposal, status: str, reasons: tuple[str, ...]) -> Verdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from coderipple.errors import ConfigurationError, RetryLaterError
 from lambdas.orchestrator.contract import MODEL_ACTIONS
@@ -42,13 +42,14 @@ def model_access(config: Config, key: Secret | None) -> dict[str, Any]:
 
 
 def _scoped(config: Config) -> list[str]:
-    import boto3  # noqa: PLC0415 - the webhook's path needs no client for STS
-    from botocore.config import Config as ClientConfig  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    import boto3  # the webhook's path needs no client for STS
+    from botocore.config import Config as ClientConfig
+    from botocore.exceptions import BotoCoreError, ClientError
 
     settings = ClientConfig(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"})
     try:
-        answer = boto3.client("sts", config=settings).assume_role(
+        sts = cast("Any", boto3).client("sts", config=settings)  # Any: the stubs name services that are not installed
+        answer = sts.assume_role(
             RoleArn=str(config.model_role_arn),
             RoleSessionName="coderipple-agents",
             DurationSeconds=SESSION_SECONDS,

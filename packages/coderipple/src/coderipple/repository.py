@@ -238,5 +238,5 @@ class RepositoryWriter(RepositoryReader):
 
 
 def _author(commit: Mapping[str, Any]) -> str:
-    author = commit["commit"].get("author") or {}
+    author: Mapping[str, Any] = commit["commit"].get("author") or {}
     return str(author.get("email") or "")

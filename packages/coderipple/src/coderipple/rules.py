@@ -11,7 +11,7 @@ from coderipple.hidden import CONTROL, hidden_parts
 from coderipple.markup import active_parts
 from coderipple.proposals import MAX_DOCUMENT_BYTES
 from coderipple.secret_scan import find_secrets
-from coderipple.texts import is_whole
+from coderipple.texts import appended, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +49,7 @@ def content_problems(path: str, text: str, before: str, known_secrets: Sequence[
 
 def grown_history(before: str | None, entry: str) -> str:
     """The history with one more entry at its end."""
-    start = before if before is not None else HISTORY_HEADING
-    return f"{start.rstrip(chr(10))}\n\n{entry.strip()}\n"
+    return appended(before if before is not None else HISTORY_HEADING, entry)
 
 
 def history_problems(entry: str, before: str | None) -> list[str]:

@@ -37,10 +37,11 @@ def find_secrets(text: str, known: Sequence[str], before: str = "") -> list[str]
     """
     found = ["a value of this function's own secrets"] if _has_known(text, known) else []
     shown = before + "\n" + _read(before)
-    readings = (text, _read(text), _read(unquote(text)))
+    read = _read(text)
+    readings = (text, read, _read(unquote(text)))
     finds = dict.fromkeys(find for reading in readings for find in _finds(reading))
     new = [(kind, line) for kind, value, line in finds if value not in shown]
-    joined = _line_end.sub("", _read(text))
+    joined = _line_end.sub("", read)
     shown_joined = _line_end.sub("", shown)
     split = {kind for kind, value, _ in find_forms(joined) if _is_split(kind, value) and value not in shown_joined}
     lines = [f"{kind}, line {line}" for kind, line in dict.fromkeys(new)]

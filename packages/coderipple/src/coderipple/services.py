@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config as ClientConfig
@@ -43,14 +43,19 @@ class Services:
     @cached_property
     def queue(self) -> Any:
         """boto3's client for SQS."""
-        return boto3.client("sqs", config=QUEUE_SETTINGS)
+        return _client("sqs", QUEUE_SETTINGS)
 
     @cached_property
     def tables(self) -> Any:
         """boto3's client for DynamoDB."""
-        return boto3.client("dynamodb", config=TABLE_SETTINGS)
+        return _client("dynamodb", TABLE_SETTINGS)
 
     def prepare(self) -> None:
         """Make what a webhook needs, while Lambda gives the start a whole processor."""
         self.secrets.webhook.prepare()
         _ = self.queue
+
+
+def _client(service: str, settings: ClientConfig) -> Any:
+    # Any: the stubs name services whose types are not installed.
+    return cast("Any", boto3).client(service, config=settings)

@@ -13,7 +13,7 @@ from coderipple.errors import PayloadError
 from coderipple.texts import is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from coderipple.config import Config
     from lambdas.orchestrator.contract import Message
@@ -158,7 +158,7 @@ def read_message(value: Mapping[str, Any]) -> Message:
     Raises:
         PayloadError: names the part that is wrong, and the rule.
     """
-    checks: dict[str, tuple[Any, str]] = {
+    checks: dict[str, tuple[Callable[[str], object], str]] = {
         "delivery": (_DELIVERY.fullmatch, "letters, digits and -, 64 at most"),
         "event": (lambda text: text in ("push", "pull_request"), "push or pull_request"),
         "action": (lambda text: not text or text in PULL_REQUEST_ACTIONS, "of a pull request, or empty"),

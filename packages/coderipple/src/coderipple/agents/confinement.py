@@ -64,7 +64,7 @@ def hide_memory() -> None:
     """
     if sys.platform != "linux":
         return
-    import ctypes  # noqa: PLC0415 - the webhook's way starts no agent
+    import ctypes  # the webhook's way starts no agent
 
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
@@ -102,21 +102,23 @@ def confine(host: str, port: int) -> None:
     sys.addaudithook(watch)
 
 
-def _check_address(address: Any, addresses: set[str], port: int, *, connected: bool) -> None:
+def _check_address(
+    address: tuple[Any, ...] | str | bytes | None, addresses: set[str], port: int, *, connected: bool
+) -> None:
     if connected and address is None:
         return
     if not isinstance(address, tuple) or str(address[0]).lower() not in addresses or address[1] != port:
         raise ConfinementError("a connection to another host than the model's")
 
 
-def _check_name(name: Any, addresses: set[str]) -> None:
+def _check_name(name: tuple[Any, ...] | str | bytes | None, addresses: set[str]) -> None:
     given = name[0] if isinstance(name, tuple) else name
     text = given.decode("utf-8", "replace") if isinstance(given, bytes | bytearray) else str(given)
     if text.lower() not in addresses:
         raise ConfinementError(f"{text[:100]} is not the model's host")
 
 
-def _check_path(path: Any) -> None:
+def _check_path(path: str | bytes | os.PathLike[str] | int | None) -> None:
     """Refuse /proc/<another process>, by whatever link; and /proc itself, a descriptor of which leads there unseen."""
     if not isinstance(path, str | bytes | os.PathLike):  # a descriptor, which was opened before
         return

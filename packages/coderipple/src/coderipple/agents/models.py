@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 from strands.event_loop._retry import ModelRetryStrategy
@@ -62,7 +62,7 @@ class Retries(ModelRetryStrategy):
 def name_of(error: BaseException) -> str:
     """An exception's class, or the code in an error of AWS's."""
     response = getattr(error, "response", None)
-    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+    code = cast("dict[str, Any]", response).get("Error", {}).get("Code") if isinstance(response, dict) else None
     return str(code or type(error).__name__)
 
 
@@ -79,7 +79,7 @@ def make_model(model: dict[str, Any]) -> Model:
         model: provider, id, timeout in seconds; key and address, or AWS credentials and region.
     """
     if model["provider"] == "openai":
-        from strands.models.openai import OpenAIModel  # noqa: PLC0415 - of the other provider nothing is loaded
+        from strands.models.openai import OpenAIModel  # of the other provider nothing is loaded
 
         arguments = {
             "api_key": model["key"],
@@ -88,9 +88,9 @@ def make_model(model: dict[str, Any]) -> Model:
             "timeout": model["timeout"],
         }
         return OpenAIModel(client_args=arguments, model_id=model["id"])
-    import boto3  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
-    from strands.models.bedrock import BedrockModel  # noqa: PLC0415
+    import boto3
+    from botocore.config import Config
+    from strands.models.bedrock import BedrockModel
 
     session = boto3.Session(*model["credentials"], region_name=model["region"])
     config = Config(connect_timeout=5, read_timeout=model["timeout"], retries={"total_max_attempts": 1})

@@ -28,7 +28,7 @@ class Meter:
 
     def register_hooks(self, registry: Any, **_: Any) -> None:
         """As strands asks for it."""
-        from strands.hooks import AfterModelCallEvent, BeforeModelCallEvent  # noqa: PLC0415
+        from strands.hooks import AfterModelCallEvent, BeforeModelCallEvent
 
         registry.add_callback(BeforeModelCallEvent, self._before)
         registry.add_callback(AfterModelCallEvent, self._after)
@@ -56,11 +56,11 @@ class Meter:
 def work(wire: Wire) -> None:
     """Run the agent, and tell how it ended."""
     task = wire.first()
-    from strands import Agent  # noqa: PLC0415
-    from strands.tools.executors import SequentialToolExecutor  # noqa: PLC0415
+    from strands import Agent
+    from strands.tools.executors import SequentialToolExecutor
 
-    from coderipple.agents.models import Retries, endpoint_of, failure_of, make_model  # noqa: PLC0415
-    from coderipple.agents.tools import tools_for  # noqa: PLC0415
+    from coderipple.agents.models import Retries, endpoint_of, failure_of, make_model
+    from coderipple.agents.tools import tools_for
 
     meter = Meter(wire)
     agent = Agent(

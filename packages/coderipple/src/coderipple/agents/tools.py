@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from strands import tool
+from strands import tool  # pyright: ignore[reportUnknownVariableType] (its types are partial)
 
 from coderipple.agents.wire import ToolError
 
