@@ -16,6 +16,16 @@ def as_list(value: object) -> list[Any] | None:
     return cast("list[Any]", value) if isinstance(value, list) else None
 
 
+def as_items(value: object) -> list[Any] | None:
+    """A list of a stack's config if the value is one, else None; as JSON text too, as in `as_section`."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            return as_list(json.loads(value))
+        except (ValueError, RecursionError):
+            return None
+    return as_list(value)
+
+
 def as_section(value: object) -> dict[str, Any] | None:
     """A section of a stack's config if the value is one, else None.
 

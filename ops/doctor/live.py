@@ -13,7 +13,7 @@ from ops.aws_errors import code_of
 from ops.doctor.patient import Check, Finding, Patient
 from ops.pins import missing_pins, newest_of
 from ops.stack import LOCAL
-from ops.values import as_list, as_object
+from ops.values import as_items, as_object
 from ops.version_fit import fit_of
 from ops.versions import edits, live_version, numbers, published_versions, shares, told, versions_of
 
@@ -176,8 +176,8 @@ def check_account(patient: Patient) -> Iterator[Finding]:
     if patient.name == LOCAL or patient.account is None:
         return
     mine = patient.account.client("sts").get_caller_identity()["Account"]
-    allowed = as_list(patient.config.get("aws:allowedAccountIds"))
-    set_it = f"`pulumi config set --path 'aws:allowedAccountIds[0]' {mine} --stack {patient.name}`"
+    allowed = as_items(patient.config.get("aws:allowedAccountIds"))
+    set_it = f"`pulumi config set --path 'aws:allowedAccountIds[0]' --type string {mine} --stack {patient.name}`"
     if not allowed:
         found = "aws:allowedAccountIds is not set: credentials of another account would deploy a second stack there"
         yield Finding("allowed accounts", "warn", found, set_it)
