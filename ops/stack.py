@@ -114,7 +114,9 @@ class Stack:
 
     def how_to_deploy(self) -> str:
         """What deploys this stack."""
-        return "start it with `make up`" if self.name == LOCAL else f"deploy it with `pulumi up --stack {self.name}`"
+        if self.name == LOCAL:
+            return "start it with `make up`"
+        return f"deploy it with `python -m ops deploy --stack {self.name}`"
 
     @overload
     def client(self, service: Literal["cloudwatch"]) -> CloudWatchClient: ...
@@ -187,7 +189,7 @@ def read_function(key: str, value: Mapping[str, Any]) -> Function:
     try:
         arn, alias_arn = str(value["arn"]), str(value["alias_arn"])
         if len(arn.split(":")) < ARN_PARTS:
-            raise OpsError(f"output functions.{key}.arn is {arn!r}, not an ARN: run `pulumi up` once more")
+            raise OpsError(f"output functions.{key}.arn is {arn!r}, not an ARN: deploy once more")
         return Function(
             key=key,
             name=str(value["name"]),
@@ -208,5 +210,5 @@ def read_function(key: str, value: Mapping[str, Any]) -> Function:
         )
     except KeyError as missing:
         raise OpsError(
-            f"output functions.{key} has no {missing}: another version of the program deployed it; run `pulumi up`"
+            f"output functions.{key} has no {missing}: another version of the program deployed it; deploy again"
         ) from None

@@ -31,7 +31,8 @@ def check_credentials(patient: Patient) -> Iterator[Finding]:
     identity = patient.account.client("sts").get_caller_identity()
     yield Finding("credentials", "ok", f"{identity['Arn']}")
     if patient.stack is None:
-        yield Finding("stack", "warn", patient.why_not.splitlines()[0], f"`pulumi up --stack {patient.name}`")
+        deploy = f"`python -m ops deploy --stack {patient.name}`"
+        yield Finding("stack", "warn", patient.why_not.splitlines()[0], deploy)
         return
     accounts = {function.account for function in patient.stack.functions.values()}
     if accounts != {identity["Account"]}:

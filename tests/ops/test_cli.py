@@ -93,7 +93,7 @@ def test_without_the_cli_it_says_where_it_comes_from(tmp_path: Path, monkeypatch
 
 def test_a_stack_that_was_never_deployed_says_how_to(pulumi: Path, tmp_path: Path) -> None:
     (tmp_path / "outputs.json").write_text("{}")
-    with pytest.raises(OpsError, match="deploy it with `pulumi up --stack dev`"):
+    with pytest.raises(OpsError, match="deploy it with `python -m ops deploy --stack dev`"):
         _ = load_deployed("dev", root=pulumi).functions
 
 
