@@ -78,7 +78,7 @@ def variable(name: str, description: str, *, default: Any = MISSING) -> Any:
     """
     if isinstance(name, Variable):
         known = cast("Variable[Any]", name)
-        return _field(description, known.default, Facts(variable=str(name)), known.at_least, known.at_most)
+        return _field(description, known.default, Facts(variable=str(known)), known.at_least, known.at_most)
     return _field(description, default, Facts(variable=name), None, None)
 
 

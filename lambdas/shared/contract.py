@@ -25,6 +25,10 @@ class Variable(str, Generic[T_co]):
         made.default, made.at_least, made.at_most = default, at_least, at_most
         return made
 
+    def __getnewargs_ex__(self) -> tuple[tuple[str, T_co], dict[str, float | None]]:
+        """What a copy in another process is made with."""
+        return (str(self), self.default), {"at_least": self.at_least, "at_most": self.at_most}
+
 
 TIKTOKEN_CACHE_DIR: Final = "TIKTOKEN_CACHE_DIR"
 """Variable of a layer with a vocabulary: the folder that it is in."""

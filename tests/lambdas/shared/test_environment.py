@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
+from lambdas.shared.contract import Variable
 from lambdas.shared.environment import Variables, VariablesError
 
 GIVEN = {"N": "5", "T": "abc", "W": "left", "EMPTY": ""}
@@ -12,21 +16,22 @@ GIVEN = {"N": "5", "T": "abc", "W": "left", "EMPTY": ""}
 def problems(environment: dict[str, str]) -> list[str]:
     """What is wrong, read as a function would."""
     read = Variables(environment)
-    read.number("N", 3, at_least=2, at_most=9)
-    read.text("T", pattern=r"[a-z]+", rule="it has to be letters")
-    read.choice("W", ("left", "right"), "left")
+    read.number(Variable("N", 3, at_least=2, at_most=9))
+    read.required("T", pattern=r"[a-z]+", rule="it has to be letters")
+    read.choice(Variable("W", "left"), ("left", "right"))
     read.optional("O", pattern=r"\d", rule="it has to be a digit")
     return read.problems
 
 
 def test_what_is_right_is_read() -> None:
     read = Variables(GIVEN)
-    assert (read.number("N", 3), read.text("T"), read.choice("W", ("left", "right"), "right")) == (5, "abc", "left")
-    assert (read.number("EMPTY", 3), read.text("EMPTY", default="d"), read.choice("EMPTY", ("a",), "a")) == (
-        3,
-        "d",
-        "a",
-    )
+    assert read.number(Variable("N", 3)) == 5
+    assert read.required("T") == "abc"
+    assert read.text(Variable("T", "d"), pattern="[a-c]+", rule="") == "abc"
+    assert read.choice(Variable("W", "right"), ("left", "right")) == "left"
+    assert read.number(Variable("EMPTY", 3)) == 3
+    assert read.text(Variable("EMPTY", "d"), pattern="x", rule="") == "d"
+    assert read.choice(Variable("EMPTY", "a"), ("a",)) == "a"
     assert read.optional("EMPTY", pattern=r"\d", rule="") is None
     read.check()
 
@@ -54,8 +59,14 @@ def test_what_is_wrong_is_said_with_its_value_and_the_rule(change: dict[str, str
 
 def test_all_problems_come_at_once() -> None:
     read = Variables({"A": "x", "B": "y"})
-    read.number("A", 1)
-    read.number("B", 1)
-    read.text("C")
+    read.number(Variable("A", 1))
+    read.number(Variable("B", 1))
+    read.required("C")
     with pytest.raises(VariablesError, match=r"A is 'x'.*; B is 'y'.*; C is not set"):
         read.check()
+
+
+def test_a_variable_is_its_name_with_what_is_known_of_it_in_every_process() -> None:
+    variable = Variable("N", 3, at_least=2, at_most=9)
+    for copied in (variable, pickle.loads(pickle.dumps(variable)), copy.deepcopy(variable)):  # noqa: S301 - its own
+        assert (copied, copied.default, copied.at_least, copied.at_most) == ("N", 3, 2, 9)
