@@ -68,18 +68,20 @@ def key(
     return _field(description, default, about, low, high)
 
 
-def variable(name: str, description: str, *, default: Any = MISSING) -> Any:
+def variable(name: str, description: str, *, default: Any = MISSING, at_least: float | None = None) -> Any:
     """Declare a key whose value becomes an environment variable of the function; None and "" set none.
 
     Args:
         name: The variable, as the contract has it: default and bounds come with it.
         description: As for `key`.
         default: Where the contract has none and the key can be left out.
+        at_least: The lowest value, where a stack has a higher one than the function.
     """
     if isinstance(name, Variable):
         known = cast("Variable[Any]", name)
-        return _field(description, known.default, Facts(variable=str(known)), known.at_least, known.at_most)
-    return _field(description, default, Facts(variable=name), None, None)
+        low = known.at_least if at_least is None else at_least
+        return _field(description, known.default, Facts(variable=str(known)), low, known.at_most)
+    return _field(description, default, Facts(variable=name), at_least, None)
 
 
 def secret(name: str) -> Any:

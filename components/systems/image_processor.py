@@ -57,9 +57,9 @@ class ImageProcessorSettings(FunctionSettings):
 
     memory_mb: int = key("Memory; CPU grows with it.", default=contract.DEFAULT_MEMORY_MB, limit=limits.FUNCTION_MEMORY)
     timeout_seconds: int = key("When Lambda cuts an invocation off.", default=300, limit=limits.FUNCTION_TIMEOUT)
-    max_file_bytes: int = variable(contract.MAX_FILE_BYTES, "The largest PDF that is read.")
+    max_file_bytes: int = variable(contract.MAX_FILE_BYTES, "The largest PDF that is read.", at_least=1_024)
     max_pixels: int = variable(
-        contract.MAX_PIXELS, "The largest image that is decoded, and the largest page that is drawn."
+        contract.MAX_PIXELS, "The largest image that is decoded, and the largest page that is drawn.", at_least=1_000
     )
     files: FilesKeys | None = key(
         "A place in S3 for PDFs and results: `{bucket: images, prefix: work/}`. Unset, the function has no "

@@ -112,7 +112,9 @@ class OrchestratorSettings(FunctionSettings):
     model_id: Annotated[str, AfterValidator(values.model_name)] = variable(
         contract.MODEL_ID, "The model, or on Bedrock an inference profile. There is no default: models are retired."
     )
-    model_timeout_seconds: float = variable(contract.MODEL_TIMEOUT, "Of one model call, which streams its answer.")
+    model_timeout_seconds: float = variable(
+        contract.MODEL_TIMEOUT, "Of one model call, which streams its answer.", at_least=1
+    )
     input_price: float | None = variable(
         contract.INPUT_PRICE, "US dollars for a million input tokens, for the cost metric."
     )

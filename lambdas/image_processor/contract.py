@@ -10,9 +10,9 @@ from typing import Final, Literal, NotRequired, TypedDict
 
 from lambdas.shared.contract import Variable
 
-MAX_FILE_BYTES: Final = Variable("MAX_FILE_BYTES", 104_857_600, at_least=1_024, at_most=1_073_741_824)
+MAX_FILE_BYTES: Final = Variable("MAX_FILE_BYTES", 104_857_600, at_least=1, at_most=1_073_741_824)
 """Variable: of the PDF, wherever it comes from."""
-MAX_PIXELS: Final = Variable("MAX_PIXELS", 40_000_000, at_least=1_000, at_most=400_000_000)
+MAX_PIXELS: Final = Variable("MAX_PIXELS", 40_000_000, at_least=1, at_most=400_000_000)
 """Variable: of one image or rendered page. An A4 page at 600 dpi has 34.8 million."""
 DEFAULT_MEMORY_MB: Final = 2_048
 BYTES_PER_PIXEL: Final = 20

@@ -39,7 +39,7 @@ RUN_TOKENS: Final = Variable("CODERIPPLE_RUN_TOKENS", 400_000, at_least=1_000)
 """Input and output of all agents of a run."""
 MODEL_PROVIDER: Final = Variable[Provider]("CODERIPPLE_MODEL_PROVIDER", "bedrock")
 MODEL_ID: Final = "CODERIPPLE_MODEL_ID"
-MODEL_TIMEOUT: Final = Variable("CODERIPPLE_MODEL_TIMEOUT", 120, at_least=1, at_most=900)
+MODEL_TIMEOUT: Final = Variable("CODERIPPLE_MODEL_TIMEOUT", 120, at_least=0.1, at_most=900)
 """Seconds of one model call, which streams its answer."""
 MODEL_ROLE_ARN: Final = "CODERIPPLE_MODEL_ROLE_ARN"
 INPUT_PRICE: Final = Variable[float | None]("CODERIPPLE_INPUT_PRICE", None, at_least=0)
