@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from components.names import PROJECT
 from ops.errors import OpsError
-from ops.mock_plan import FUNCTION
+from ops.mock_plan import FUNCTION, function_key
 from ops.pins import missing_pins, pins
 from ops.stack_file import read_config
 from ops.values import as_object
 from ops.versions import CONFIGURATION, edits, versions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from mypy_boto3_lambda import LambdaClient
@@ -41,9 +41,7 @@ def check_before(
     wrong = [f"{key}: {found}" for key, found in missing_pins(stack, config).items()]
     if stack is not None and (lost := layers_that_go(stack, config, plan)):
         wrong.append(
-            f"layers.keep_versions is turned on, and {', '.join(lost)} changes in the same update, which deletes the "
-            "version that was to be kept. Turn it on in a deployment of its own first: with the layers as they are "
-            "deployed"
+            f"{told_to_go(lost)}. Turn it on in a deployment of its own first: with the layers as they are deployed"
         )
     if stack is not None and not refresh:
         client = stack.client("lambda")
@@ -69,7 +67,7 @@ def replaced(stack: Stack, config: Mapping[str, Any], plan: Mapping[str, Any], u
     functions = {key: function for key, function in stack.functions.items() if key not in untried}
     found: list[str] = []
     for resource in (each for each in plan["resources"] if each["type"] == FUNCTION):
-        key = str(resource["name"]).removesuffix("-function").replace("-", "_")
+        key = function_key(resource)
         if key not in functions:
             continue
         kind = resource["inputs"].get("packageType", "Zip")
@@ -100,6 +98,14 @@ def layers_that_go(stack: Stack, config: Mapping[str, Any], plan: Mapping[str, A
     inputs = [each["inputs"] for each in plan["resources"] if each["type"] == LAYER]
     planned = {each["layerName"]: each["description"] for each in inputs}
     return sorted(name for name, digest in deployed.items() if planned.get(name) != digest)
+
+
+def told_to_go(lost: Sequence[str]) -> str:
+    """What is wrong with layers that go."""
+    return (
+        f"layers.keep_versions is turned on, and {', '.join(lost)} changes in the same update, which deletes the "
+        "version that was to be kept"
+    )
 
 
 def is_not_kept(layer: Mapping[str, Any]) -> bool:

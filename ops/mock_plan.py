@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from layer_builds.plan import read_code, root_files
 from ops.errors import OpsError
@@ -22,6 +22,9 @@ from ops.report import Report, write_file
 from ops.stack import LOCAL
 from ops.stack_file import no_config, read_config, read_yaml, stack_file
 from ops.values import as_list, as_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PROGRAM_TIMEOUT_SECONDS = 300
 FORMAT = 1
@@ -130,13 +133,18 @@ def run_program(program: Path, request: dict[str, Any]) -> dict[str, Any]:
         return json.loads(result.read_text())
 
 
+def function_key(resource: Mapping[str, Any]) -> str:
+    """The key of the system whose function a resource is."""
+    return str(resource["name"]).removesuffix("-function").replace("-", "_")
+
+
 def fill_in_code(resources: list[dict[str, Any]], program: Path) -> None:
     """Say what a function's code is, where the program waits for AWS to say it: its configuration's digest is in it."""
     for resource in resources:
         inputs = resource["inputs"]
         if resource["type"] != FUNCTION or not isinstance(inputs.get("code"), str):
             continue
-        name = str(resource["name"]).removesuffix("-function").replace("-", "_")
+        name = function_key(resource)
         with contextlib.suppress(FileNotFoundError):  # a checkout whose folders are called otherwise
             files = read_code(name, program, at_root=root_files(str(inputs["handler"])))
             text = json.dumps(files).encode()

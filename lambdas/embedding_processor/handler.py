@@ -13,7 +13,7 @@ import os
 import time
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from lambdas.shared.startup import starting
 
@@ -72,17 +72,12 @@ def _settings() -> Settings:
 
 @cache
 def _s3() -> Any:
-    return _client("s3")
+    return boto3.client("s3", config=CLIENTS)
 
 
 @cache
 def _queues() -> Any:
-    return _client("sqs")
-
-
-def _client(service: str) -> Any:
-    # Any: the stubs name services whose types are not installed.
-    return cast("Any", boto3).client(service, config=CLIENTS)
+    return boto3.client("sqs", config=CLIENTS)
 
 
 @cache

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
+from components.names import logical_name
 from ops.aws_errors import code_of
-from ops.before_deploy import image_of, layers_that_go
+from ops.before_deploy import image_of, layers_that_go, told_to_go
 from ops.doctor.patient import Check, Finding, Patient
 from ops.stack import LOCAL
 
@@ -35,10 +36,10 @@ def check_images(patient: Patient) -> Iterator[Finding]:
 def image_findings(stack: Stack, function: Function) -> Iterator[Finding]:
     """One function."""
     live = image_of(stack.client("lambda"), function, function.alias)
-    logical = function.key.replace("_", "-")
+    publisher = f"'**::{logical_name(function.key)}-image-publish'"
     again = (
         "in a checkout of the commit that was deployed, "
-        f"`pulumi up --stack {stack.name} --target-replace '**::{logical}-image-publish'` builds and pushes it"
+        f"`pulumi up --stack {stack.name} --target-replace {publisher}` builds and pushes it"
     )
     latest = (
         f"`python -m ops rollback --stack {stack.name} {function.key} --to latest`, or deploy: `python -m ops deploy`"
@@ -73,12 +74,8 @@ def check_kept_versions(patient: Patient) -> Iterator[Finding]:
     if patient.stack is None or patient.plan["error"] is not None:
         return
     if lost := layers_that_go(patient.stack, patient.config, patient.plan):
-        found = (
-            f"layers.keep_versions is turned on, and {', '.join(lost)} changes in the same update, which deletes the "
-            "version that was to be kept"
-        )
         remedy = "turn it on in a deployment of its own first, with the layers as they are deployed"
-        yield Finding("kept layer versions", "fail", found, remedy)
+        yield Finding("kept layer versions", "fail", told_to_go(lost), remedy)
 
 
 ARTIFACTS: Final[tuple[Check, ...]] = (check_images, check_kept_versions)

@@ -132,8 +132,9 @@ def hooks(build: Build, layers: FixtureLayers, monkeypatch: pytest.MonkeyPatch) 
     return Hooks(made, [program.one("Command").inputs["create"]])
 
 
-def uv(tmp_path: Path, script: str) -> None:
-    """Stand in for uv."""
+def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Stand in for uv: nothing else is on PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path))
     file = tmp_path / "uv"
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)
@@ -143,8 +144,7 @@ def test_a_version_that_is_made_without_the_command_publishes_first(
     hooks: Hooks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Its triggers had not changed, so nothing looked: the version was made from a key that was gone."""
-    uv(tmp_path, f'echo "uv $*" > {tmp_path}/ran')
-    monkeypatch.setenv("PATH", str(tmp_path))
+    uv(tmp_path, monkeypatch, f'echo "uv $*" > {tmp_path}/ran')
     hooks.call("artifact")
     assert (tmp_path / "ran").read_text().splitlines() == hooks.lines
 
@@ -152,8 +152,7 @@ def test_a_version_that_is_made_without_the_command_publishes_first(
 def test_a_version_that_is_made_after_the_command_publishes_nothing(
     hooks: Hooks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    uv(tmp_path, f"echo > {tmp_path}/ran")
-    monkeypatch.setenv("PATH", str(tmp_path))
+    uv(tmp_path, monkeypatch, f"echo > {tmp_path}/ran")
     hooks.call("published")
     hooks.call("artifact")
     assert not (tmp_path / "ran").exists()
@@ -162,7 +161,6 @@ def test_a_version_that_is_made_after_the_command_publishes_nothing(
 def test_a_version_is_not_made_when_publishing_fails(
     hooks: Hooks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    uv(tmp_path, "echo 'error: the build failed' >&2; exit 1")
-    monkeypatch.setenv("PATH", str(tmp_path))
+    uv(tmp_path, monkeypatch, "echo 'error: the build failed' >&2; exit 1")
     with pytest.raises(RuntimeError, match=r"exited with 1:\nerror: the build failed"):
         hooks.call("artifact")
