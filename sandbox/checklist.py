@@ -44,10 +44,10 @@ class Checklist:
         problems = "; ".join(report.get("problems", [report.get("errorMessage", "no health report")]))
         self.add('{"test": true}', problems or versions, right=bool(report.get("ok")))
 
-    @property
-    def ok(self) -> bool:
-        """Whether every line is right, and there is one."""
-        return bool(self.checks) and all(check.right for check in self.checks)
+    def faults(self) -> list[str]:
+        """The lines that are not right."""
+        found = [f"{check.sent}: {check.outcome}" for check in self.checks if not check.right]
+        return found if self.checks else ["nothing was looked at"]
 
     def to_json(self) -> dict[str, Any]:
         """A plain object."""

@@ -60,15 +60,23 @@ class Summary:
     """Title → seconds."""
     seconds: float = 0.0
 
+    def faults(self) -> dict[str, list[str]]:
+        """System → what went wrong in it; only those where something did."""
+        found = {name: faults for name, report in self.reports.items() if (faults := report.faults())}
+        return found | {name: [error] for name, error in self.errors.items()}
+
     @property
     def ok(self) -> bool:
-        """Whether every system showed what it should."""
-        return not self.errors and bool(self.reports) and all(report.ok for report in self.reports.values())
+        """Whether every system showed what it should, and one did."""
+        return bool(self.reports) and not self.faults()
 
     def to_json(self) -> dict[str, Any]:
         """A plain object."""
-        shown: dict[str, Any] = {name: {"ok": each.ok, **each.to_json()} for name, each in self.reports.items()}
-        shown |= {name: {"ok": False, "error": error} for name, error in self.errors.items()}
+        shown: dict[str, Any] = {
+            name: {"ok": not (faults := each.faults()), "faults": faults, **each.to_json()}
+            for name, each in self.reports.items()
+        }
+        shown |= {name: {"ok": False, "faults": [error]} for name, error in self.errors.items()}
         return {
             "ok": self.ok,
             "systems": shown,
@@ -180,7 +188,10 @@ def _print(screen: Console, summary: Summary) -> None:
     layers = ", ".join(f"{name} {digest}…" for name, digest in summary.layers.items())
     screen.print(f"[dim]{'; '.join(sorted(on))}. {layers}[/dim]", soft_wrap=True)
     screen.print(f"[dim]All in all {summary.seconds:.1f} s[/dim]")
-    for system, error in summary.errors.items():
-        screen.print(f"[red]✗[/red] {system}: {escape(error)}", soft_wrap=True)
-    verdict = "[bold green]Everything is where it belongs.[/bold green]"
-    screen.print(verdict if summary.ok else "[bold red]Something went wrong: see ✗ above.[/bold red]")
+    if summary.ok:
+        screen.print("[bold green]Everything is where it belongs.[/bold green]")
+        return
+    screen.print("[bold red]Something went wrong:[/bold red]")
+    for system, faults in summary.faults().items():
+        for fault in faults:
+            screen.print(f"[red]✗[/red] {system}: {escape(fault)}", soft_wrap=True)

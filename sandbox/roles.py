@@ -97,8 +97,8 @@ def _exercise(cloud: LocalCloud, system: str, steps: Steps) -> None:
         raise SandboxError(f"{system} has no demonstration, so nothing shows what its role is for")
     with steps.group(system):
         report = found.run(cloud, steps, False)
-    if not report.ok:
-        raise SandboxError(f"the demonstration of {system} went wrong: see `make demo SYSTEM={system}`")
+    if faults := report.faults():
+        raise SandboxError(f"the demonstration of {system} went wrong: {'; '.join(faults)}")
 
 
 def check(cloud: LocalCloud, function: str, asked: Iterable[Asked] | None = None) -> list[Grant]:

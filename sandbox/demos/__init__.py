@@ -28,9 +28,8 @@ AT_ONCE: Final = 3
 class Report(Protocol):
     """What a demonstration found."""
 
-    @property
-    def ok(self) -> bool:
-        """Whether everything went where it belongs."""
+    def faults(self) -> list[str]:
+        """What is not where it belongs, a line each; none where everything is."""
         ...
 
     def to_json(self) -> dict[str, Any]:

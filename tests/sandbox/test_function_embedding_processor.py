@@ -103,7 +103,7 @@ def test_the_test_event_embeds_with_the_layers_model(cloud: LocalCloud) -> None:
 
 def test_the_demonstration(cloud: LocalCloud) -> None:
     report = DEMO.run(cloud, Steps(Console(file=io.StringIO())), True)
-    assert report.ok, report.to_json()
+    assert report.faults() == []
 
 
 def test_texts_that_come_in_thirty_seconds_without_a_database_are_there_afterwards(cloud: LocalCloud) -> None:

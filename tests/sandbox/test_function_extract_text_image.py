@@ -51,4 +51,4 @@ def test_it_is_an_image_whose_folders_are_here(cloud: LocalCloud) -> None:
 
 def test_the_demonstration_is_the_same(cloud: LocalCloud) -> None:
     report = DEMO.run(cloud, Steps(Console(file=io.StringIO())), True)
-    assert report.ok, report.to_json()
+    assert report.faults() == []

@@ -92,7 +92,7 @@ def variables_of(cloud: LocalCloud) -> dict[str, str]:
 
 def test_the_demonstration(cloud: LocalCloud) -> None:
     report = DEMO.run(cloud, Steps(Console(file=io.StringIO())), True)
-    assert report.ok, report.to_json()
+    assert report.faults() == []
     tables = list(report.tables())
     assert [table.title for table in tables] == ["Uploaded", "Hybrid search", "Asked"]
 

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 import uuid
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -18,6 +18,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from sandbox.standins.github import hooks
 from sandbox.standins.github.access import App, User
 from sandbox.standins.github.store import ZERO
 from tests.sandbox.github_api import FILES, REPO, Api, serve
@@ -202,19 +203,23 @@ class _Listener:
     def __init__(self) -> None:
         self.got: queue.Queue[tuple[dict[str, str], bytes]] = queue.Queue()
         self.status = 202
+        self.pauses_seconds: list[float] = []
+        """Before the next answers."""
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 listener.got.put(({name.lower(): value for name, value in self.headers.items()}, body))
+                if listener.pauses_seconds:
+                    time.sleep(listener.pauses_seconds.pop(0))
                 self.send_response(listener.status)
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
                 pass
 
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/webhook"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -342,3 +347,19 @@ def test_nobody_at_the_other_end_is_recorded(state: GitHubState, url: str) -> No
     hook = state.add_hook(REPO, "http://127.0.0.1:1/webhook")
     (ping,) = state.deliveries.of(hook.id)
     assert state.deliveries.wait(ping).status.startswith("failed to connect")
+
+
+def test_what_nobody_answers_in_githubs_time_is_sent_again_until_somebody_does(
+    state: GitHubState, url: str, listener: _Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cold start may take longer than GitHub waits: a demonstration goes on as its user would."""
+    monkeypatch.setattr(hooks, "TIMEOUT_SECONDS", 0.2)
+    listener.pauses_seconds = [1.0, 1.0]
+    state.add_hook(REPO, listener.url, SECRET)
+    (ping,) = state.deliveries.of(next(iter(state.repository(REPO).hooks)))
+    answered = state.deliveries.redelivered(ping)
+    assert (answered.status_code, answered.redelivery, answered.guid) == (202, True, ping.guid)
+    assert [each.status for each in reversed(state.deliveries.of(ping.hook.id))] == ["timed out", "timed out", "OK"]
+    listener.status = 500
+    last = state.deliveries.redelivered(ping, lambda status: status == 202, attempts=2)
+    assert (last.status_code, len(state.deliveries.of(ping.hook.id))) == (500, 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import io
 import re
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,11 @@ CONFIG: dict[str, Any] = {
 class Fine:
     """A report."""
 
-    ok = True
+    def __init__(self, *faults: str) -> None:
+        self._faults = list(faults)
+
+    def faults(self) -> list[str]:
+        return self._faults
 
     def to_json(self) -> dict[str, Any]:
         return {"sent": 1}
@@ -202,9 +207,31 @@ def test_what_goes_wrong_in_one_is_told_and_the_next_ones_turn_comes(parts: dict
     assert "✗ waited [in vain]" in said
     assert not summary.ok
     assert summary.to_json()["systems"] == {
-        "reader": {"ok": False, "error": "waited [in vain]"},
-        "writer": {"ok": True, "sent": 1},
+        "reader": {"ok": False, "faults": ["waited [in vain]"]},
+        "writer": {"ok": True, "faults": [], "sent": 1},
     }
+
+
+def test_whatever_went_wrong_is_said_again_at_the_end(parts: dict[str, Demo]) -> None:
+    """A table of six systems is long, a cell of it easily missed, and some faults are in no cell."""
+    parts["reader"] = Demo(about="", run=lambda *_: Fine("1 row [of a.txt] is there twice", "no table"))
+    parts["writer"] = made()
+    summary, _ = shown(parts, "reader", "writer")
+    screen = Console(file=io.StringIO(), width=200)
+    demo._print(screen, summary)
+    assert isinstance(screen.file, io.StringIO)
+    wanted = ["Something went wrong:", "✗ reader: 1 row [of a.txt] is there twice", "✗ reader: no table"]
+    assert screen.file.getvalue().splitlines()[-3:] == wanted
+
+
+@pytest.mark.parametrize("system", demos.systems())
+def test_a_report_of_nothing_is_a_fault(system: str) -> None:
+    reports = {
+        name: each
+        for name, each in vars(importlib.import_module(f"sandbox.demos.{system}.demo")).items()
+        if name.endswith("Report")
+    }
+    assert [bool(made().faults()) for made in reports.values()] == [True]
 
 
 def test_nothing_shown_is_not_well() -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("lambda-host")
 
+COLD_SECONDS = 30.0
+"""What a first request may take: a function starts, on a machine that does much else."""
 ANY = "arn:aws:s3:::*"
 PNG = bytes(range(256))
 WEB = """
@@ -119,14 +121,15 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.parametrize("path", ["/", "/health", "/docs", "/a/b%2Fc/%C3%A9", "/_ministack/health", "/_aws/x"])
 def test_every_route_is_the_functions_own(url: str, path: str) -> None:
-    answer = httpx.get(f"{url}{path}")
+    answer = httpx.get(f"{url}{path}", timeout=COLD_SECONDS)
     assert answer.status_code == 201, answer.text
     assert answer.json()["rawPath"] in {path, httpx.URL(f"{url}{path}").path}
     assert answer.headers.get_list("set-cookie") == ["a=1; Path=/", "b=2"]
 
 
 def test_method_query_cookies_and_host_arrive(url: str, request: pytest.FixtureRequest) -> None:
-    seen = httpx.patch(f"{url}/items?q=a%20b&q=c&empty=", headers={"cookie": "session=x; other=y"}).json()
+    headers = {"cookie": "session=x; other=y"}
+    seen = httpx.patch(f"{url}/items?q=a%20b&q=c&empty=", headers=headers, timeout=COLD_SECONDS).json()
     assert (seen["method"], seen["rawQueryString"]) == ("PATCH", "q=a%20b&q=c&empty=")
     assert seen["cookies"] == ["session=x", "other=y"]
     assert "cookie" not in seen["headers"]
@@ -136,14 +139,14 @@ def test_method_query_cookies_and_host_arrive(url: str, request: pytest.FixtureR
 
 def test_bytes_arrive_and_come_back_as_they_are(url: str) -> None:
     headers = {"content-type": "application/octet-stream"}
-    seen = httpx.post(f"{url}/upload", content=PNG, headers=headers).json()
+    seen = httpx.post(f"{url}/upload", content=PNG, headers=headers, timeout=COLD_SECONDS).json()
     assert (bytes(seen["bytes"]), seen["isBase64Encoded"]) == (PNG, True)
-    answer = httpx.post(f"{url}/picture", content=PNG, headers=headers)
+    answer = httpx.post(f"{url}/picture", content=PNG, headers=headers, timeout=COLD_SECONDS)
     assert (answer.content, answer.headers["content-type"]) == (PNG, "image/png")
 
 
 def test_text_arrives_as_text(url: str) -> None:
-    seen = httpx.post(f"{url}/notes", json={"text": "grün"}).json()
+    seen = httpx.post(f"{url}/notes", json={"text": "grün"}, timeout=COLD_SECONDS).json()
     assert json.loads(bytes(seen["bytes"])) == {"text": "grün"}
     assert seen["isBase64Encoded"] is False
 

@@ -81,11 +81,19 @@ class EmbeddingReport:
     dead_letter_queue: list[str] = field(default_factory=list[str])
     poison_deliveries: int = 0
 
-    @property
-    def ok(self) -> bool:
-        """Whether everything went where it belongs."""
-        right = all(item.right for item in [*self.documents, *self.searches])
-        return right and self.dead_letter_queue == [POISON] and bool(self.searches)
+    def faults(self) -> list[str]:
+        """What is not where it belongs."""
+        found = [f"{document.id}: {document.outcome()}" for document in self.documents if not document.right]
+        found += [
+            f"{search.question!r} found {search.best}, not {search.expected}"
+            for search in self.searches
+            if not search.right
+        ]
+        if not self.searches:
+            found.append("nothing was searched for")
+        if self.dead_letter_queue != [POISON]:
+            found.append(f"the dead-letter queue holds {self.dead_letter_queue}, and should hold {POISON} alone")
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """A plain object."""

@@ -92,11 +92,21 @@ class ExtractReport:
     failed_events: int = 0
     removed: bool = False
 
-    @property
-    def ok(self) -> bool:
-        """Whether everything went where it belongs."""
-        right = all(item.right for item in [*self.documents, *self.searches])
-        return right and bool(self.searches) and self.failed_events == 1 and self.removed
+    def faults(self) -> list[str]:
+        """What is not where it belongs."""
+        found = [f"{each.key}: {each.outcome()}" for each in self.documents if not each.right]
+        found += [
+            f"{search.question!r} found {search.key}, pages {', '.join(search.pages)}, not {' '.join(search.expected)}"
+            for search in self.searches
+            if not search.right
+        ]
+        if not self.searches:
+            found.append("nothing was searched for")
+        if self.failed_events != 1:
+            found.append(f"{self.failed_events} events are in the dead-letter queue, and 1 should be: {BROKEN}")
+        if not self.removed:
+            found.append(f"something of {REMOVED} is left")
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """A plain object."""
@@ -153,8 +163,18 @@ def _run(cloud: LocalCloud, steps: Steps, _short: bool) -> ExtractReport:
         wait_until(gone, f"result and vectors of {REMOVED} to go", PATIENCE_SECONDS)
         report.removed = True
         step.detail = "with it its result and its vectors"
-    report.failed_events = cloud.messages_left(cloud.function(FUNCTION)["async_dlq_url"])
+    with steps.step("Dead-letter queue") as step:
+        # It comes after the document's result.
+        wait_until(
+            lambda: _failed(cloud) > 0, f"the event of {BROKEN} to reach the dead-letter queue", PATIENCE_SECONDS
+        )
+        report.failed_events = _failed(cloud)
+        step.detail = f"{report.failed_events} event, of the document that cannot be read"
     return report
+
+
+def _failed(cloud: LocalCloud) -> int:
+    return cloud.messages_left(cloud.function(FUNCTION)["async_dlq_url"])
 
 
 def _results(cloud: LocalCloud, bucket: str) -> dict[str, str]:

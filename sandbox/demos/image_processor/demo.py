@@ -57,10 +57,11 @@ class ImageReport:
     images: list[Image] = field(default_factory=list[Image])
     requests: list[Request] = field(default_factory=list[Request])
 
-    @property
-    def ok(self) -> bool:
-        """Whether every answer is right."""
-        return bool(self.requests) and all(item.right for item in [*self.images, *self.requests])
+    def faults(self) -> list[str]:
+        """Which answers and images are not as they should be."""
+        found = [f"{each.what}, pages {each.pages}: {each.size}" for each in self.images if not each.right]
+        found += [f"{each.operation} of {each.file}: {each.outcome}" for each in self.requests if not each.right]
+        return found if self.requests else ["nothing was asked"]
 
     def to_json(self) -> dict[str, Any]:
         """A plain object."""

@@ -70,14 +70,27 @@ class KnowledgeReport:
     left: int = 0
     """Documents, chats and passages that are there after everything was deleted."""
 
-    @property
-    def ok(self) -> bool:
-        """Whether both documents are ready, a table and a drawn page among them, every question was answered as it
-        should be, and nothing is left of what was deleted."""
-        ready = bool(self.documents) and all(each.status == "ready" for each in self.documents)
-        drawn = any(each.images for each in self.documents) and any(each.tables for each in self.documents)
-        answered = len(self.questions) == len(samples.QUESTIONS) and all(each.right for each in self.questions)
-        return ready and drawn and self.searched_right and answered and not self.left
+    def faults(self) -> list[str]:
+        """What is not ready, not found, not answered as it should be, or left after everything was deleted."""
+        found = [
+            f"{each.filename} is {each.status}: {each.reason}" for each in self.documents if each.status != "ready"
+        ]
+        if not any(each.images for each in self.documents):
+            found.append("no page is there as an image")
+        if not any(each.tables for each in self.documents):
+            found.append("no table was found")
+        if not self.searched_right:
+            found.append(f"{samples.SEARCHED.text!r} found {'; '.join(self.search) or 'nothing'}")
+        found += [
+            f"{each.question!r} was answered {each.answer!r}, with {each.citations or 'no citation'}"
+            for each in self.questions
+            if not each.right
+        ]
+        if len(self.questions) != len(samples.QUESTIONS):
+            found.append(f"{len(self.questions)} questions were answered, of {len(samples.QUESTIONS)}")
+        if self.left:
+            found.append(f"{self.left} documents, chats and passages are left after everything was deleted")
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """A plain object."""

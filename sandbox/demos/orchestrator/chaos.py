@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import time
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -102,12 +101,10 @@ class _Work:
 
     @staticmethod
     def _taken(github: GitHubState, delivery: Delivery) -> Delivery:
-        for _ in range(DELIVERIES):
-            if github.deliveries.wait(delivery).status_code == ACCEPTED:
-                return delivery
-            time.sleep(0.3)
-            delivery = github.deliveries.again(delivery)
-        raise SandboxError(f"the webhook was not taken in {DELIVERIES} deliveries: {delivery.response}")
+        taken = github.deliveries.redelivered(delivery, lambda status: status == ACCEPTED, DELIVERIES)
+        if taken.status_code != ACCEPTED:
+            raise SandboxError(f"the webhook was not taken in {DELIVERIES} deliveries: {taken.response}")
+        return taken
 
     def judge(self, ending: Ending) -> Verdict:
         """Compare pushes, commits and the dead-letter queue."""

@@ -23,11 +23,13 @@ import httpx
 from sandbox.standins.github.shapes import instant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sandbox.standins.github.repository import Hook, Repository
 
 TIMEOUT_SECONDS: Final = 10.0
+ATTEMPTS: Final = 4
+PAUSE_SECONDS: Final = 0.3
 LARGEST_BYTES: Final = 25 * 1024 * 1024
 """Larger payloads are not delivered: https://docs.github.com/webhooks/webhook-events-and-payloads"""
 KEPT: Final = 10_000
@@ -143,6 +145,26 @@ class Deliveries:
         while delivery.status == "pending" and time.monotonic() < end:
             time.sleep(0.01)
         return delivery
+
+    def redelivered(
+        self, delivery: Delivery, answered: Callable[[int], bool] = bool, attempts: int = ATTEMPTS
+    ) -> Delivery:
+        """Wait for a delivery, and have it sent again until it is answered: what somebody does on GitHub's pages.
+
+        Args:
+            delivery: the first attempt.
+            answered: whether a status will do; any will, by default.
+            attempts: how many there are at most.
+
+        Returns:
+            The attempt that was answered so; the last one where none was.
+        """
+        for _ in range(attempts - 1):
+            if answered(self.wait(delivery).status_code):
+                break
+            time.sleep(PAUSE_SECONDS)
+            delivery = self.again(delivery)
+        return self.wait(delivery)
 
     def close(self) -> None:
         """End the thread."""
