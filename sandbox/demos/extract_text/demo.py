@@ -114,11 +114,11 @@ class ExtractReport:
 
     def tables(self) -> Iterator[Table]:
         """What was put, and what was searched for."""
-        columns = ("Document", "Pages", "Tokens", "Tables", "Images", "Chunks", "Seconds", "What happened")
+        columns = ("Document", "Pages", "Tokens", "Tables", "Images", "Seconds", "What happened")
         put = Table(*columns, title="Put into the bucket", title_justify="left")
         for each in self.documents:
             mark = "[green]✓[/green]" if each.right else "[red]✗[/red]"
-            numbers = (f"{number:,}" for number in (each.pages, each.tokens, each.tables, each.images, each.chunks))
+            numbers = (f"{number:,}" for number in (each.pages, each.tokens, each.tables, each.images))
             put.add_row(each.key, *numbers, f"{each.seconds:.2f}", f"{mark} {each.outcome()}")
         for column in put.columns[1:-1]:
             column.justify = "right"
