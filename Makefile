@@ -12,6 +12,8 @@ unexport PYTHONDONTWRITEBYTECODE
 RUN = $(PYTHON) -m scripts.bootstrap run
 # Of pytest. For 2 processors: tests wait a quarter of their time for clocks and for processes that they ended.
 WORKERS ?= 3
+# What needs only Python and a package index.
+ANYWHERE = not engine and not docker and not corpora and not browser
 
 .PHONY: help
 help: ## List the commands
@@ -45,11 +47,15 @@ test: env lint ## Lint, types and all tests
 # The type checker has one processor's work of a minute, so it runs beside them. What tests start is not make's business.
 .PHONY: tests
 tests: env
-	@MAKEFLAGS= $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not engine and not docker and not corpora and not browser" $(ARGS)
+	@MAKEFLAGS= $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "$(ANYWHERE)" $(ARGS)
 
 .PHONY: quick
-quick: env ## The tests that build and deploy nothing
-	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and not engine and not docker and not browser" $(ARGS)
+quick: ## As many tests as fit into a minute, the cheapest first
+	@$(MAKE) --no-print-directory most ARGS="--quick $(ARGS)"
+
+.PHONY: most
+most: env ## All tests but whole builds and deployments
+	@MAKEFLAGS= $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and $(ANYWHERE)" $(ARGS)
 
 .PHONY: engine
 engine: env ## Drive the real pulumi CLI (skipped, loudly, where there is none)

@@ -1,7 +1,6 @@
 """For all tests: property tests are not timed, long files begin first, AWS's models are read once, SIGINT interrupts.
 
-How fast a shared machine is says nothing about the code. Files are shared out among processes whole: one that takes
-minutes and is begun last leaves all but one of them idle.
+How fast a shared machine is says nothing about the code.
 """
 
 from __future__ import annotations
@@ -9,25 +8,12 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from functools import cache
-from typing import TYPE_CHECKING
 
 import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-LONGEST = (
-    "tests/scaffold/test_function.py",
-    "tests/lambdas/orchestrator/test_runs.py",
-    "tests/lambdas/orchestrator/test_deliveries.py",
-    "tests/sandbox/test_function_embedding_processor.py",
-    "tests/sandbox/test_commands.py",
-    "tests/sandbox/test_chaos.py",
-    "tests/lambdas/extract_text/test_hostile.py",
-)
-"""What takes a minute or more, the longest first."""
+from tests import durations
 
 settings.register_profile("untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
@@ -41,16 +27,28 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What `make quick` gives, and what keeps it quick."""
+    parser.addoption("--quick", action="store_true", help="as many files as fit into a minute, by tests/durations.json")
+    parser.addoption("--note-durations", action="store_true", help="write what each file took to tests/durations.json")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note what tests take, where it is asked for: once, in the process that hears of all of them."""
+    if config.option.note_durations and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(durations.Noting())
+
+
 @pytest.hookimpl(tryfirst=True)  # the engine tests' own order is made after it
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The longest files first, then those with slow tests, those with the most of them before the others."""
-    longest = [config.rootpath / name for name in LONGEST]
-    if missing := [str(path) for path in longest if not path.exists()]:
-        raise pytest.UsageError(f"LONGEST in tests/conftest.py names {missing[0]}, which is not there: remove it")
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    """The longest files first; with `--quick`, none that is too long."""
+    noted = durations.noted()
+    if config.option.quick:
+        chosen = durations.quick(noted, Counter(_file(item) for item in items))
+        config.hook.pytest_deselected(items=[item for item in items if _file(item) not in chosen])
+        items[:] = [item for item in items if _file(item) in chosen]
+    items.sort(key=lambda item: (-durations.seconds(noted, _file(item)), item.path))
 
-    def place(item: pytest.Item) -> tuple[int, int, Path]:
-        first = longest.index(item.path) if item.path in longest else len(longest)
-        return first, -slow[item.path], item.path
 
-    items.sort(key=place)
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
