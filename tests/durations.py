@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 NOTED: Final = Path(__file__).with_name("durations.json")
-QUICK_SECONDS: Final = 90.0
+QUICK_SECONDS: Final = 60.0
 """Of all processes together, setups included. Three on two processors have done that in less than a minute."""
 LEAST_SECONDS: Final = 0.1
 SLOW, OTHER = "slow", "other"

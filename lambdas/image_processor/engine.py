@@ -7,15 +7,11 @@ afterwards.
 
 from __future__ import annotations
 
-import gc
+from lambdas.shared.startup import starting
 
-gc.disable()
-try:
+with starting():
     import pymupdf
     from pymupdf import mupdf
-finally:
-    gc.freeze()
-    gc.enable()
 
 __all__ = ["mupdf", "pymupdf"]
 
