@@ -246,21 +246,25 @@ def sweep(root: Path = SANDBOX_DIR) -> list[str]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder whose files may be read-only (unpacked layers are); what it is in is left as it is."""
-
-    def writable(function: Callable[[str], object], path: str, _: object) -> None:
-        for target in (Path(path).parent, Path(path)):
-            if target == folder or folder in target.parents:
-                with contextlib.suppress(OSError):
-                    target.chmod(0o700)
-        with contextlib.suppress(OSError):
-            function(path)
-
-    for _ in range(3 if folder.exists() else 0):
-        shutil.rmtree(folder, onerror=writable)
+    """Remove a folder, also where folders in it are read-only (those of unpacked layers are), or go by themselves."""
+    for _ in range(3):
+        shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             return
+        _make_writable(folder)
         time.sleep(0.1)  # a process that is just ending may have written meanwhile
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_writable(folder: Path) -> None:
+    """Folders only: whoever may write to one may remove what is in it. Links are not followed."""
+    with contextlib.suppress(OSError):
+        folder.chmod(0o700)
+    for parent, names, _ in os.walk(folder):
+        for path in (Path(parent, name) for name in names):
+            with contextlib.suppress(OSError):
+                if not path.is_symlink():
+                    path.chmod(0o700)
 
 
 def stop(child: subprocess.Popen[bytes], grace_seconds: float = 5.0) -> None:

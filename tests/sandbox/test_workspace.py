@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +187,34 @@ def test_what_a_folder_is_in_keeps_its_mode_when_the_folder_does_not_go_at_once(
     remove(folder)
     assert not folder.exists()
     assert folder.parent.stat().st_mode & 0o7777 == 0o1777
+
+
+def test_folders_that_nobody_may_open_are_removed_by_whom_they_belong_to() -> None:
+    """By a user without root's rights, as which a read-only folder is one."""
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            if os.geteuid() == 0:
+                os.seteuid(65534)
+            folder = Path(tempfile.mkdtemp(prefix="strata-test-"))
+            deep = folder / "layers" / "python" / "package"
+            deep.mkdir(parents=True)
+            (deep / "module.py").write_text("")
+            for each in (deep, deep.parent, deep.parent.parent):
+                each.chmod(0o000)
+            remove(folder)
+            os._exit(0 if not folder.exists() else 3)
+        os._exit(4)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_several_may_remove_the_same_folder_at_once(tmp_path: Path) -> None:
+    """What goes while one looks at it is no error: a sweep ended with a traceback there."""
+    for turn in range(10):
+        folder = tmp_path / str(turn)
+        for number in range(20):
+            (folder / f"{number}/a/b").mkdir(parents=True)
+            (folder / f"{number}/a/b/c.txt").write_text("")
+        with ThreadPoolExecutor(6) as pool:
+            assert list(pool.map(remove, [folder] * 6)) == [None] * 6
+        assert not folder.exists()
