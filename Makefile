@@ -12,7 +12,9 @@ unexport PYTHONDONTWRITEBYTECODE
 RUN = $(PYTHON) -m scripts.bootstrap run
 # Of pytest. For 2 processors: tests wait a quarter of their time for clocks and for processes that they ended.
 WORKERS ?= 3
-# What needs only Python and a package index.
+# What tests start is not make's business.
+TESTS = MAKEFLAGS= $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Those that need only Python and a package index.
 ANYWHERE = not engine and not docker and not corpora and not browser
 
 .PHONY: help
@@ -44,10 +46,10 @@ up: ## Keep the local cloud running until Ctrl-C, and print its endpoints: [SYST
 test: env lint ## Lint, types and all tests
 	@$(MAKE) --no-print-directory -j2 -o env types tests
 
-# The type checker has one processor's work of a minute, so it runs beside them. What tests start is not make's business.
+# The type checker has one processor's work of a minute, so it runs beside them.
 .PHONY: tests
 tests: env
-	@MAKEFLAGS= $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "$(ANYWHERE)" $(ARGS)
+	@$(TESTS) -m "$(ANYWHERE)" $(ARGS)
 
 .PHONY: quick
 quick: ## As many tests as fit into a minute, the cheapest first
@@ -55,7 +57,7 @@ quick: ## As many tests as fit into a minute, the cheapest first
 
 .PHONY: most
 most: env ## All tests but whole builds and deployments
-	@MAKEFLAGS= $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and $(ANYWHERE)" $(ARGS)
+	@$(TESTS) -m "not slow and $(ANYWHERE)" $(ARGS)
 
 .PHONY: engine
 engine: env ## Drive the real pulumi CLI (skipped, loudly, where there is none)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.seeded_faults`: small faults put in one by one, each of which the quick tests have to catch.
+"""`python -m benchmarks.seeded_faults`: small faults put in one by one, each of which `make most` has to catch.
 
 Not a test: it takes minutes. It is for whoever takes tests out of the suite: what was caught before is caught after.
 The faults are in seeded_faults.toml; each goes into a copy of the repository, never into the repository itself.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FAULTS = Path(__file__).with_suffix(".toml")
-QUICK = "not slow and not engine and not docker"
+MOST = "not slow and not engine and not docker"
 TESTS_FAILED = 1
 TIMEOUT_SECONDS = 1_800
 
@@ -37,7 +37,7 @@ class Fault:
     """Stands once in the file."""
     new: str
     tests: list[str]
-    """Files whose quick tests have to notice."""
+    """Files whose tests have to notice, those that build and deploy nothing."""
 
     def applied(self, text: str) -> str:
         """Return the file's text with the fault.
@@ -58,8 +58,8 @@ def load() -> list[Fault]:
 
 
 def run_tests(root: Path, files: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run the quick tests of some files until the first one fails."""
-    arguments = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-W", "ignore", "-m", QUICK, "--tb", "no"]
+    """Run those tests of some files until the first one fails."""
+    arguments = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-W", "ignore", "-m", MOST, "--tb", "no"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     return subprocess.run(
         [sys.executable, "-m", "pytest", *arguments, *files],

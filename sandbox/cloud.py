@@ -164,6 +164,10 @@ class LocalCloud:
         found = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(found[name]) for name in names)
 
+    def failed_events(self, function: str) -> int:
+        """How many events a function's dead-letter queue holds: Lambda has tried them as often as it does."""
+        return self.messages_left(self.function(function)["async_dlq_url"])
+
     def set_secret(self, variable: str, value: str, function: str) -> None:
         """Put a value into a function's secret (OPENAI_API_KEY …), as `ops secret set` does."""
         service, identifier = place(self.function(function)["secrets"][variable])

@@ -72,11 +72,12 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """A plain object."""
-        shown: dict[str, Any] = {
-            name: {"ok": not (faults := each.faults()), "faults": faults, **each.to_json()}
-            for name, each in self.reports.items()
+        faults = self.faults()
+        told = {name: report.to_json() for name, report in self.reports.items()}
+        shown = {
+            name: {"ok": name not in faults, "faults": faults.get(name, []), **told.get(name, {})}
+            for name in (*told, *self.errors)
         }
-        shown |= {name: {"ok": False, "faults": [error]} for name, error in self.errors.items()}
         return {
             "ok": self.ok,
             "systems": shown,

@@ -247,13 +247,12 @@ def sweep(root: Path = SANDBOX_DIR) -> list[str]:
 
 def remove(folder: Path) -> None:
     """Remove a folder, also where folders in it are read-only (those of unpacked layers are), or go by themselves."""
-    for _ in range(3):
+    for pause_seconds in (0.0, 0.0, 0.1, 0.1):  # read-only ones go the second time; later, what an ending process wrote
+        time.sleep(pause_seconds)
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             return
         _make_writable(folder)
-        time.sleep(0.1)  # a process that is just ending may have written meanwhile
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make_writable(folder: Path) -> None:

@@ -36,19 +36,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Note what tests take, where it is asked for: once, in the process that hears of all of them."""
     if config.option.note_durations and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(durations.Noting())
+        config.pluginmanager.register(durations.Noting(config.rootpath))
 
 
 @pytest.hookimpl(tryfirst=True)  # the engine tests' own order is made after it
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest files first; with `--quick`, none that is too long."""
     noted = durations.noted()
+    file = {item: durations.file_of(item.nodeid) for item in items}
     if config.option.quick:
-        chosen = durations.quick(noted, Counter(_file(item) for item in items))
-        config.hook.pytest_deselected(items=[item for item in items if _file(item) not in chosen])
-        items[:] = [item for item in items if _file(item) in chosen]
-    items.sort(key=lambda item: (-durations.seconds(noted, _file(item)), item.path))
-
-
-def _file(item: pytest.Item) -> str:
-    return item.nodeid.partition("::")[0]
+        chosen = durations.quick(noted, Counter(file.values()))
+        config.hook.pytest_deselected(items=[item for item in items if file[item] not in chosen])
+        items[:] = [item for item in items if file[item] in chosen]
+    items.sort(key=lambda item: (-durations.seconds(noted, file[item]), item.path))

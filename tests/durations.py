@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     Durations = Mapping[str, Mapping[str, float]]
     """File → seconds of its tests that are marked `slow`, and of the others."""
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 NOTED: Final = Path(__file__).with_name("durations.json")
 QUICK_SECONDS: Final = 60.0
 """Of all processes together, setups included. Three on two processors have done that in less than a minute."""
@@ -32,6 +31,11 @@ def noted() -> Durations:
     """Read what was noted."""
     found: Durations = json.loads(NOTED.read_text(encoding="utf-8"))
     return found
+
+
+def file_of(nodeid: str) -> str:
+    """The file that a test is in, by the test's id."""
+    return nodeid.partition("::")[0]
 
 
 def seconds(durations: Durations, file: str, kinds: Iterable[str] = (SLOW, OTHER)) -> float:
@@ -62,16 +66,18 @@ def quick(durations: Durations, tests: Mapping[str, int], budget_seconds: float 
 class Noting:
     """Plugin of `--note-durations`: adds up what the tests of each file take, and writes it at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path) -> None:
+        """`root`: what the files' paths begin at."""
+        self._root = root
         self._seconds: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         kind = SLOW if SLOW in report.keywords else OTHER
-        self._seconds[report.nodeid.partition("::")[0]][kind] += report.duration
+        self._seconds[file_of(report.nodeid)][kind] += report.duration
 
     def pytest_sessionfinish(self) -> None:
         """Files that did not run keep what was noted of them; those that are gone go."""
-        merged = {file: kinds for file, kinds in noted().items() if (ROOT / file).exists()} | {
+        merged = {file: kinds for file, kinds in noted().items() if (self._root / file).exists()} | {
             file: {kind: round(max(LEAST_SECONDS, taken), 1) for kind, taken in sorted(kinds.items())}
             for file, kinds in self._seconds.items()
         }

@@ -6,6 +6,7 @@ import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from layer_builds.plan import REPOSITORY
 from tests import durations
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def test_what_ran_is_noted_anew_and_what_is_gone_is_not_kept(tmp_path: Path, mon
     noted = tmp_path / "durations.json"
     noted.write_text(json.dumps({"tests/gone.py": {"other": 1}, "tests/conftest.py": {"other": 2.5}}))
     monkeypatch.setattr(durations, "NOTED", noted)
-    noting = durations.Noting()
+    noting = durations.Noting(REPOSITORY)
 
     def reported(file: str, seconds: float, *marks: str) -> Any:
         return SimpleNamespace(nodeid=f"{file}::test_it", duration=seconds, keywords=dict.fromkeys(marks, 1))

@@ -164,7 +164,7 @@ def settled(cloud: LocalCloud, done: Callable[[], bool]) -> None:
 
 
 def failed(cloud: LocalCloud) -> int:
-    return cloud.messages_left(cloud.function(FUNCTION)["async_dlq_url"])
+    return cloud.failed_events(FUNCTION)
 
 
 def idle(cloud: LocalCloud) -> bool:

@@ -101,8 +101,10 @@ class ProcessorReport:
             for key, rows in self.outage.items()
             if rows != 1
         ]
-        if not (self.searches and self.outage):
-            found.append("nothing was searched for, or nothing came while the database was down")
+        if not self.searches:
+            found.append("nothing was searched for")
+        if not self.outage:
+            found.append("nothing came while the database was down")
         if self.doubled:
             found.append(f"{self.doubled} rows are there twice")
         if self.refused_events != 1:
@@ -144,8 +146,8 @@ def _run(cloud: LocalCloud, steps: Steps, _short: bool) -> ProcessorReport:
     with steps.step("Embedded and stored") as step:
         stored = put.keys() - {BINARY}
         wait_until(lambda: _rows(cloud).keys() == stored, "a row of every text", PATIENCE_SECONDS)
-        wait_until(lambda: _failed(cloud) == 1, "the event of what is no text", PATIENCE_SECONDS)
-        report.refused_events = _failed(cloud)
+        wait_until(lambda: cloud.failed_events(FUNCTION) == 1, "the event of what is no text", PATIENCE_SECONDS)
+        report.refused_events = cloud.failed_events(FUNCTION)
         cloud.client("sqs").purge_queue(QueueUrl=cloud.function(FUNCTION)["async_dlq_url"])  # seen, and no use again
         step.detail = f"{sum(_rows(cloud).values())} rows"
     with steps.step("Text removed") as step:
@@ -179,12 +181,15 @@ def _outage(cloud: LocalCloud, steps: Steps, report: ProcessorReport) -> None:
         step.detail = f"for {OUTAGE_SECONDS:.0f} s; {len(put)} texts came, two twice; {killed} processes killed"
     with steps.step("Database up again") as step:
 
-        def there() -> bool:
-            if _failed(cloud) and _idle(cloud):
+        def recovered() -> bool:
+            if not _idle(cloud):
+                return False
+            if cloud.failed_events(FUNCTION):
                 report.redriven += _redrive(cloud)
-            return put.keys() <= _rows(cloud).keys() and _idle(cloud) and not _failed(cloud)
+                return False
+            return put.keys() <= _rows(cloud).keys()
 
-        wait_until(there, "the rows of what came meanwhile", PATIENCE_SECONDS, 0.5)
+        wait_until(recovered, "the rows of what came meanwhile", PATIENCE_SECONDS, 0.5)
         step.detail = f"{len(put)} texts have their row, {report.redriven} events by `ops redrive`"
     found = _rows(cloud)
     report.outage = {key: found.get(key, 0) for key in put}
@@ -199,10 +204,6 @@ def _redrive(cloud: LocalCloud) -> int:
 def _idle(cloud: LocalCloud) -> bool:
     name = cloud.function(FUNCTION)["name"]
     return all(each["state"] == "idle" for each in cloud.host.environments() if each["function"] == name)
-
-
-def _failed(cloud: LocalCloud) -> int:
-    return cloud.messages_left(cloud.function(FUNCTION)["async_dlq_url"])
 
 
 def client(cloud: LocalCloud) -> Any:

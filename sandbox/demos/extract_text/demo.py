@@ -165,16 +165,11 @@ def _run(cloud: LocalCloud, steps: Steps, _short: bool) -> ExtractReport:
         step.detail = "with it its result and its vectors"
     with steps.step("Dead-letter queue") as step:
         # It comes after the document's result.
-        wait_until(
-            lambda: _failed(cloud) > 0, f"the event of {BROKEN} to reach the dead-letter queue", PATIENCE_SECONDS
-        )
-        report.failed_events = _failed(cloud)
+        arrived = lambda: cloud.failed_events(FUNCTION) > 0  # noqa: E731
+        wait_until(arrived, f"the event of {BROKEN} to reach the dead-letter queue", PATIENCE_SECONDS)
+        report.failed_events = cloud.failed_events(FUNCTION)
         step.detail = f"{report.failed_events} event, of the document that cannot be read"
     return report
-
-
-def _failed(cloud: LocalCloud) -> int:
-    return cloud.messages_left(cloud.function(FUNCTION)["async_dlq_url"])
 
 
 def _results(cloud: LocalCloud, bucket: str) -> dict[str, str]:
